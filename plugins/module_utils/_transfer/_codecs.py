@@ -1,0 +1,637 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one definition of every conversion: from a SQLite value to a PostgreSQL literal, and what makes two equal.
+
+A codec belongs to one target type. C(encode) turns a SQLite value into the literal that PostgreSQL reads (COPY text
+before escaping) and raises Misfit where PostgreSQL would refuse the value or would take it only by changing it.
+C(canonical) brings a literal, ours or PostgreSQL's own output, into a normal form: two values mean the same if, and
+only if, their normal forms are equal texts. The audit and the load use C(encode); the verification uses both.
+
+PostgreSQL's output is read under DateStyle ISO, IntervalStyle iso_8601, TimeZone UTC, bytea_output hex and
+extra_float_digits 1, which every session of this collection sets.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from array import array
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple
+
+from . import _json
+from ._types import SqlType
+from ._values import InvalidText, Misfit, SqliteValue, sample, storage_class
+
+EPOCH = datetime(1970, 1, 1)
+#: PostgreSQL's limit of a displacement from UTC (MAX_TZDISP_HOUR in datatype/timestamp.h is 15 hours).
+MAX_OFFSET = timedelta(hours=16)
+#: PostgreSQL's limit of an array's dimensions (MAXDIM).
+MAX_DIMENSIONS = 6
+
+
+class Codec:
+    """Conversion for one target type; see the module's text for what the two methods promise."""
+
+    def __init__(self, sql_type: SqlType) -> None:
+        self.type = sql_type
+
+    def encode(self, value: SqliteValue) -> str:
+        """The literal of I(value), which is not NULL. Raises Misfit."""
+        raise NotImplementedError
+
+    def canonical(self, literal: str) -> str:
+        """The normal form of a literal that this type printed or C(encode) made."""
+        return literal
+
+    def wrong_class(self, value: SqliteValue) -> Misfit:
+        """The misfit of a value whose storage class cannot mean this type."""
+        return Misfit("storage_class", f"SQLite holds {storage_class(value)} where {self.type} is expected")
+
+
+class IntegerCodec(Codec):
+    """smallint, integer, bigint: INTEGER within range. REAL and TEXT are never rounded or parsed."""
+
+    BITS = {"smallint": 16, "integer": 32, "bigint": 64}
+
+    def __init__(self, sql_type: SqlType) -> None:
+        super().__init__(sql_type)
+        self.limit = 1 << (self.BITS[sql_type.name] - 1)
+
+    def encode(self, value: SqliteValue) -> str:
+        if not isinstance(value, int):
+            if isinstance(value, float) and not value.is_integer():
+                raise Misfit("not_integral", f"{value!r} is not a whole number")
+            raise self.wrong_class(value)
+        if not -self.limit <= value < self.limit:
+            raise Misfit("out_of_range", f"{value} is outside {self.type} ({-self.limit} to {self.limit - 1})")
+        return str(value)
+
+
+class BooleanCodec(Codec):
+    """boolean: INTEGER 0 or 1, as SQLAlchemy writes it."""
+
+    def encode(self, value: SqliteValue) -> str:
+        if isinstance(value, int):
+            if value == 1:
+                return "t"
+            if value == 0:
+                return "f"
+        raise Misfit("not_boolean", f"{sample(value)} is neither 0 nor 1")
+
+
+class NumericCodec(Codec):
+    """numeric: exact decimals. REAL stands for its shortest decimal, which is what SQLAlchemy wrote."""
+
+    NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
+
+    def encode(self, value: SqliteValue) -> str:
+        number = self._decimal(value)
+        if not number.is_finite():
+            if self.type.length is not None:
+                raise Misfit("out_of_range", f"{value!r} does not fit {self.type}")
+            return "Infinity" if number > 0 else "-Infinity"
+        text = plain_decimal(number)
+        if self.type.length is not None:
+            scale = self.type.scale or 0
+            _, digits, exponent = Decimal(text).as_tuple()
+            places = -int(exponent)
+            if places > scale:
+                raise Misfit("precision_lost", f"{text} has {places} decimal places, {self.type} keeps {scale}")
+            if number and len(digits) + int(exponent) > self.type.length - scale:
+                raise Misfit("out_of_range", f"{text} has more digits than {self.type} holds")
+        return text
+
+    def _decimal(self, value: SqliteValue) -> Decimal:
+        if isinstance(value, int):
+            return Decimal(value)
+        if isinstance(value, float):
+            return Decimal(repr(value))
+        if isinstance(value, str) and self.NUMBER.fullmatch(value):
+            return Decimal(value)
+        if isinstance(value, str):
+            raise Misfit("not_numeric", f"{sample(value)} is not a decimal number")
+        raise self.wrong_class(value)
+
+    def canonical(self, literal: str) -> str:
+        try:
+            number = Decimal(literal)
+        except InvalidOperation:
+            return literal
+        return plain_decimal(number) if number.is_finite() else str(number)
+
+
+def plain_decimal(number: Decimal) -> str:
+    """I(number) without exponent and without trailing zeros; there is one zero and it has no sign."""
+    if not number:
+        return "0"
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class DoubleCodec(Codec):
+    """double precision, bit for bit: the shortest decimal that reads back as the same double."""
+
+    def encode(self, value: SqliteValue) -> str:
+        return repr(self._double(value))
+
+    def _double(self, value: SqliteValue) -> float:
+        if isinstance(value, float):
+            return value
+        if isinstance(value, int):
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.inf
+            if not math.isinf(number) and int(number) == value:
+                return number
+            raise Misfit("precision_lost", f"integer {value} has no exact {self.type}")
+        if isinstance(value, str):
+            raise Misfit("not_numeric", f"{sample(value)} is text, {self.type} is expected")
+        raise self.wrong_class(value)
+
+    def canonical(self, literal: str) -> str:
+        return repr(float(literal))
+
+
+class RealCodec(DoubleCodec):
+    """real: only doubles that are exact with 24 binary digits."""
+
+    def encode(self, value: SqliteValue) -> str:
+        number = self._double(value)
+        try:
+            single: float = struct.unpack("<f", struct.pack("<f", number))[0]
+        except OverflowError:
+            raise Misfit("out_of_range", f"{number!r} is outside real") from None
+        if single != number:
+            raise Misfit("precision_lost", f"{number!r} would become {single!r} as real")
+        return repr(number)
+
+    def canonical(self, literal: str) -> str:
+        return repr(struct.unpack("<f", struct.pack("<f", float(literal)))[0])
+
+
+class TextCodec(Codec):
+    """text, character varying(n), citext: the same characters, counted, never cut or padded."""
+
+    def encode(self, value: SqliteValue) -> str:
+        if not isinstance(value, str):
+            if isinstance(value, InvalidText):
+                raise Misfit("invalid_utf8", f"the text is not UTF-8: {sample(value)}")
+            raise self.wrong_class(value)
+        if "\x00" in value:
+            raise Misfit("nul_character", f"NUL character at position {value.index(chr(0))}")
+        if self.type.length is not None and len(value) > self.type.length:
+            raise Misfit("too_long", f"{len(value)} characters, {self.type} holds {self.type.length}")
+        return value
+
+
+class CharacterCodec(TextCodec):
+    """character(n): PostgreSQL pads with blanks, which have no meaning in this type."""
+
+    def canonical(self, literal: str) -> str:
+        return literal.rstrip(" ")
+
+
+class ByteaCodec(Codec):
+    """bytea: BLOB, byte for byte."""
+
+    def encode(self, value: SqliteValue) -> str:
+        if not isinstance(value, bytes):
+            raise self.wrong_class(value)
+        return "\\x" + value.hex()
+
+
+class UuidCodec(Codec):
+    """uuid: 32 hexadecimal digits with or without dashes, or a BLOB of 16 bytes."""
+
+    FORM = re.compile(
+        r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    )
+
+    def encode(self, value: SqliteValue) -> str:
+        if isinstance(value, str):
+            if not self.FORM.fullmatch(value):
+                raise Misfit("not_uuid", f"{sample(value)} is not a UUID")
+            digits = value.replace("-", "").lower()
+        elif isinstance(value, bytes) and len(value) == 16:
+            digits = value.hex()
+        else:
+            raise self.wrong_class(value)
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+class EnumCodec(Codec):
+    """A native enum: TEXT that is one of its labels, letter for letter."""
+
+    def __init__(self, sql_type: SqlType) -> None:
+        super().__init__(sql_type)
+        self.labels: FrozenSet[str] = frozenset(sql_type.labels)
+
+    def encode(self, value: SqliteValue) -> str:
+        if not isinstance(value, str):
+            raise self.wrong_class(value)
+        if value not in self.labels:
+            known = ", ".join(self.type.labels[:12]) + (", ..." if len(self.type.labels) > 12 else "")
+            raise Misfit("not_in_enum", f"{sample(value)} is not a label of {self.type} ({known})")
+        return value
+
+
+class JsonCodec(Codec):
+    """json: the document's text as it is. A column of declared type JSON keeps bare numbers as INTEGER or REAL."""
+
+    def encode(self, value: SqliteValue) -> str:
+        text = self._text(value)
+        self.check(text)
+        return text
+
+    def check(self, text: str) -> None:
+        """Raise Misfit unless I(text) is a JSON document that this type keeps whole."""
+        _json.check_json(text)
+
+    def _text(self, value: SqliteValue) -> str:
+        if isinstance(value, str):
+            if "\x00" in value:
+                raise Misfit("nul_character", f"NUL character at position {value.index(chr(0))}")
+            return value
+        if isinstance(value, float):
+            if math.isinf(value):
+                raise Misfit("json_nan", f"{value!r} is not a JSON number")
+            return repr(value)
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, InvalidText):
+            raise Misfit("invalid_utf8", f"the text is not UTF-8: {sample(value)}")
+        raise self.wrong_class(value)
+
+
+class JsonbCodec(JsonCodec):
+    """jsonb: by meaning. Order of keys, white space and the spelling of equal numbers have none."""
+
+    def check(self, text: str) -> None:
+        _json.check_jsonb(text)
+
+    def canonical(self, literal: str) -> str:
+        return _json.canonical(literal)
+
+
+_TIME = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+_OFFSET = r"(?: ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?))?"
+TIMESTAMP = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[ Tt]{_TIME}{_OFFSET})?")
+TIME = re.compile(_TIME + _OFFSET)
+DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+
+
+def parse_timestamp(text: str) -> Optional[Tuple[datetime, str, Optional[timedelta]]]:
+    """ISO 8601 I(text) as (whole seconds, digits of the fraction, offset or None); None where it is not one."""
+    match = TIMESTAMP.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    try:
+        moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
+    except ValueError:
+        return None
+    offset = parse_offset(zone)
+    if offset is not None and abs(offset) >= MAX_OFFSET:
+        return None
+    return moment, fraction or "", offset
+
+
+def parse_offset(zone: Optional[str]) -> Optional[timedelta]:
+    """C(Z), C(+02), C(+0200), C(+02:00), C(+02:00:30) as a difference to UTC."""
+    if not zone:
+        return None
+    if zone in ("Z", "z", "UTC"):
+        return timedelta(0)
+    digits = zone[1:].replace(":", "")
+    parts = [int(digits[index : index + 2]) for index in range(0, len(digits), 2)]
+    hours, minutes, seconds = (parts + [0, 0])[:3]
+    size = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return -size if zone[0] == "-" else size
+
+
+def second_fraction(fraction: str, sql_type: SqlType) -> str:
+    """C(.123) without trailing zeros or nothing; Misfit if the type keeps fewer digits."""
+    kept = fraction.rstrip("0")
+    places = 6 if sql_type.length is None else sql_type.length
+    if len(kept) > places:
+        raise Misfit("precision_lost", f"{len(kept)} digits of a second, {sql_type} keeps {places}")
+    return f".{kept}" if kept else ""
+
+
+class TimestampCodec(Codec):
+    """timestamp without time zone: ISO 8601 text without an offset; a date alone is its midnight."""
+
+    def encode(self, value: SqliteValue) -> str:
+        moment, fraction, offset = self._parse(value)
+        if offset is not None:
+            raise Misfit("offset_dropped", f"{sample(value)} carries an offset that {self.type} would drop")
+        return f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0") + second_fraction(fraction, self.type)
+
+    def _parse(self, value: SqliteValue) -> Tuple[datetime, str, Optional[timedelta]]:
+        if isinstance(value, str):
+            parsed = parse_timestamp(value)
+            if parsed is not None:
+                return parsed
+        elif isinstance(value, (int, float)):
+            raise Misfit("not_a_date", f"{sample(value)} is a number, and nothing says how it is meant")
+        elif not isinstance(value, InvalidText):
+            raise self.wrong_class(value)
+        raise Misfit("not_a_date", f"{sample(value)} is not an ISO 8601 date and time")
+
+
+class TimestampTzCodec(TimestampCodec):
+    """timestamp with time zone: ISO 8601 text with an offset; the moment counts, not the offset."""
+
+    def encode(self, value: SqliteValue) -> str:
+        moment, fraction, offset = self._parse(value)
+        if offset is None:
+            raise Misfit("no_offset", f"{sample(value)} does not say in which time zone it is")
+        try:
+            moment = moment - offset
+        except OverflowError:
+            raise Misfit("not_a_date", f"{sample(value)} leaves the years 1 to 9999 in UTC") from None
+        return f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0") + second_fraction(fraction, self.type) + "+00"
+
+
+class DateCodec(Codec):
+    """date: C(YYYY-MM-DD) and nothing more."""
+
+    def encode(self, value: SqliteValue) -> str:
+        if isinstance(value, bytes):
+            raise self.wrong_class(value)
+        match = DATE.fullmatch(value) if isinstance(value, str) else None
+        if match is not None:
+            try:
+                date(*map(int, match.groups()))
+            except ValueError:
+                match = None
+        if match is None:
+            raise Misfit("not_a_date", f"{sample(value)} is not a date (YYYY-MM-DD)")
+        return str(value)
+
+
+class TimeCodec(Codec):
+    """time without time zone: C(HH:MM[:SS[.ffffff]])."""
+
+    def encode(self, value: SqliteValue) -> str:
+        if isinstance(value, bytes):
+            raise self.wrong_class(value)
+        match = TIME.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise Misfit("not_a_date", f"{sample(value)} is not a time (HH:MM:SS.ffffff)")
+        hour, minute, second, fraction, zone = match.groups()
+        if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 59:
+            raise Misfit("not_a_date", f"{sample(value)} is not a time of day")
+        if zone:
+            raise Misfit("offset_dropped", f"{sample(value)} carries an offset that {self.type} would drop")
+        return f"{hour}:{minute}:{second or '00'}" + second_fraction(fraction or "", self.type)
+
+
+class IntervalCodec(Codec):
+    """interval: what SQLAlchemy's Interval writes on SQLite (a moment that far from 1970-01-01), or ISO 8601 P...."""
+
+    _NUMBER = r"([+-]?[0-9]+)"
+    ISO = re.compile(
+        rf"P(?=.)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
+        rf"(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:([+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+))S)?)?"
+    )
+
+    def encode(self, value: SqliteValue) -> str:
+        if isinstance(value, str):
+            if self.ISO.fullmatch(value):
+                return self._literal(*self._parts(value))
+            parsed = parse_timestamp(value)
+            if parsed is not None and parsed[2] is None:
+                moment, fraction, _ = parsed
+                digits = second_fraction(fraction, self.type).lstrip(".").ljust(6, "0")
+                span = moment - EPOCH
+                return self._literal(0, span.days, span.seconds * 1_000_000 + int(digits))
+        if isinstance(value, bytes):
+            raise self.wrong_class(value)
+        raise Misfit("not_an_interval", f"{sample(value)} is not an interval")
+
+    @staticmethod
+    def _literal(months: int, days: int, microseconds: int) -> str:
+        sign = "-" if microseconds < 0 else ""
+        seconds, rest = divmod(abs(microseconds), 1_000_000)
+        return f"P{months}M{days}DT{sign}{seconds}.{rest:06d}S"
+
+    def _parts(self, literal: str) -> Tuple[int, int, int]:
+        match = self.ISO.fullmatch(literal)
+        if match is None:
+            raise Misfit("not_an_interval", f"{sample(literal)} is not an ISO 8601 interval")
+        years, months, weeks, days, hours, minutes = (int(part or 0) for part in match.groups()[:6])
+        seconds = Decimal(match.group(7) or "0") * 1_000_000
+        if seconds != int(seconds):
+            raise Misfit("precision_lost", f"{sample(literal)} is finer than a microsecond")
+        return years * 12 + months, weeks * 7 + days, (hours * 3600 + minutes * 60) * 1_000_000 + int(seconds)
+
+    def canonical(self, literal: str) -> str:
+        return self._literal(*self._parts(literal))
+
+
+class VectorCodec(Codec):
+    """vector and halfvec of pgvector: a JSON array of finite numbers, or a BLOB of little-endian float32.
+
+    A number of a JSON array stands for the nearest value of the type's width (float32, float16), as it does when the
+    application writes the column itself.
+    """
+
+    def __init__(self, sql_type: SqlType) -> None:
+        super().__init__(sql_type)
+        self.half = sql_type.name == "halfvec"
+
+    def encode(self, value: SqliteValue) -> str:
+        if isinstance(value, str):
+            numbers = self._from_json(value)
+        elif isinstance(value, bytes):
+            numbers = self._from_blob(value)
+        else:
+            raise self.wrong_class(value)
+        if not numbers:
+            raise Misfit("not_a_vector", "a vector has at least one number")
+        if self.type.length is not None and len(numbers) != self.type.length:
+            raise Misfit("not_a_vector", f"{len(numbers)} numbers, {self.type} has {self.type.length}")
+        return "[" + ",".join([format(number, ".9g") for number in self._narrow(numbers)]) + "]"
+
+    def _from_json(self, text: str) -> List[float]:
+        document = _json.load_array(text, "not_a_vector")
+        for number in document:
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                raise Misfit("not_a_vector", f"{sample(str(number))} is not a number")
+        try:
+            return [float(number) for number in document]
+        except OverflowError:
+            raise Misfit("out_of_range", "a number is outside the range of floats") from None
+
+    def _from_blob(self, blob: bytes) -> List[float]:
+        if len(blob) % 4:
+            raise Misfit("not_a_vector", f"a BLOB of {len(blob)} bytes is not an array of float32")
+        return list(struct.unpack(f"<{len(blob) // 4}f", blob))
+
+    def _narrow(self, numbers: List[float]) -> List[float]:
+        if not all(map(math.isfinite, numbers)):
+            raise Misfit("not_a_vector", "NaN or Infinity cannot be an element")
+        code = f"<{len(numbers)}{'e' if self.half else 'f'}"
+        try:
+            return list(struct.unpack(code, struct.pack(code, *numbers)))
+        except OverflowError:
+            raise Misfit("out_of_range", f"a number is outside the range of {self.type.name}") from None
+
+    def canonical(self, literal: str) -> str:
+        numbers = [float(part) for part in literal.strip()[1:-1].split(",")]
+        if self.half:
+            return struct.pack(f"<{len(numbers)}e", *numbers).hex()
+        return array("f", numbers).tobytes().hex()
+
+
+class ArrayCodec(Codec):
+    """A native array, from a JSON array whose elements fit the element type. Nested arrays must be rectangular."""
+
+    def __init__(self, sql_type: SqlType, element: Codec) -> None:
+        super().__init__(sql_type)
+        self.element = element
+
+    def encode(self, value: SqliteValue) -> str:
+        if not isinstance(value, str):
+            raise self.wrong_class(value)
+        if value.strip() == "null":
+            raise Misfit("json_null", "JSON null is not an array")
+        document = _json.load_array(value, "not_an_array", exact=isinstance(self.element, NumericCodec))
+        if len(self._shape(document)) > MAX_DIMENSIONS:
+            raise Misfit("not_an_array", f"PostgreSQL arrays have at most {MAX_DIMENSIONS} dimensions")
+        return self._braces([self._literal(item) for item in document])
+
+    def _shape(self, items: List[Any]) -> Tuple[int, ...]:
+        """Lengths by dimension; Misfit where rows of a nested array differ in length."""
+        nested = [item for item in items if isinstance(item, list)]
+        if not nested:
+            return (len(items),)
+        shapes = {self._shape(item) for item in nested}
+        if len(nested) != len(items) or len(shapes) != 1 or shapes == {(0,)}:
+            raise Misfit("not_an_array", "a nested array must be rectangular and not empty")
+        return (len(items),) + shapes.pop()
+
+    def _literal(self, item: Any) -> str:
+        if item is None:
+            return "NULL"
+        if isinstance(item, list):
+            return self._braces([self._literal(inner) for inner in item])
+        return self._quote(self.element.encode(self._element_value(item)))
+
+    def _element_value(self, item: Any) -> SqliteValue:
+        if isinstance(self.element, JsonCodec):
+            return _json.dump(item)
+        if isinstance(item, dict):
+            raise Misfit("not_an_array", f"an object is not a {self.element.type}")
+        if isinstance(item, bool):
+            if not isinstance(self.element, BooleanCodec):
+                raise Misfit("not_an_array", f"element {item} is not a {self.element.type}")
+            return int(item)
+        result: SqliteValue = item
+        return result
+
+    @staticmethod
+    def _braces(parts: List[str]) -> str:
+        return "{" + ",".join(parts) + "}"
+
+    @staticmethod
+    def _quote(literal: str) -> str:
+        return '"' + literal.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def canonical(self, literal: str) -> str:
+        if not literal.startswith("{"):
+            # Bounds that do not begin at 1, e.g. [0:1]={a,b}: another array than any that JSON can stand for.
+            return literal
+        return self._normal(parse_array(literal))
+
+    def _normal(self, items: List[Any]) -> str:
+        parts = []
+        for item in items:
+            if item is None:
+                parts.append("NULL")
+            elif isinstance(item, list):
+                parts.append(self._normal(item))
+            else:
+                parts.append(self._quote(self.element.canonical(item)))
+        return self._braces(parts)
+
+
+def parse_array(literal: str) -> List[Any]:
+    """The nested lists of texts and None of an array literal (PostgreSQL manual, 8.15.6)."""
+    stack: List[List[Any]] = []
+    position = 0
+    length = len(literal)
+    while position < length:
+        char = literal[position]
+        if char == "{":
+            inner: List[Any] = []
+            if stack:
+                stack[-1].append(inner)
+            stack.append(inner)
+            position += 1
+        elif char == "}":
+            if len(stack) == 1:
+                return stack[0]
+            stack.pop()
+            position += 1
+        elif char == ",":
+            position += 1
+        elif char == '"':
+            position += 1
+            piece: List[str] = []
+            while literal[position] != '"':
+                if literal[position] == "\\":
+                    position += 1
+                piece.append(literal[position])
+                position += 1
+            stack[-1].append("".join(piece))
+            position += 1
+        else:
+            end = position
+            while literal[end] not in ",}":
+                end += 1
+            word = literal[position:end]
+            stack[-1].append(None if word == "NULL" else word)
+            position = end
+    raise ValueError(f"not an array literal: {literal[:60]}")
+
+
+_CODECS: Dict[str, Callable[[SqlType], Codec]] = {
+    "smallint": IntegerCodec,
+    "integer": IntegerCodec,
+    "bigint": IntegerCodec,
+    "boolean": BooleanCodec,
+    "numeric": NumericCodec,
+    "double precision": DoubleCodec,
+    "real": RealCodec,
+    "text": TextCodec,
+    "character varying": TextCodec,
+    "citext": TextCodec,
+    "character": CharacterCodec,
+    "bytea": ByteaCodec,
+    "uuid": UuidCodec,
+    "enum": EnumCodec,
+    "json": JsonCodec,
+    "jsonb": JsonbCodec,
+    "timestamp without time zone": TimestampCodec,
+    "timestamp with time zone": TimestampTzCodec,
+    "date": DateCodec,
+    "time without time zone": TimeCodec,
+    "interval": IntervalCodec,
+    "vector": VectorCodec,
+    "halfvec": VectorCodec,
+}
+
+
+def codec_for(sql_type: SqlType) -> Optional[Codec]:
+    """The codec of a target type, or None where this collection has no definition of what would be equal."""
+    if sql_type.element is not None:
+        element = codec_for(sql_type.element)
+        return None if element is None else ArrayCodec(sql_type, element)
+    make = _CODECS.get(sql_type.name)
+    return None if make is None else make(sql_type)

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON as PostgreSQL understands it: what json and jsonb take, and when two documents mean the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any, Callable, Dict, List, Tuple
+
+from ._values import Misfit, sample
+
+#: numeric, which jsonb keeps its numbers in: digits before and after the decimal point (PostgreSQL manual, 8.1.2).
+MAX_INTEGER_DIGITS = 131072
+MAX_FRACTION_DIGITS = 16383
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+#: Marks a number inside a normalised tree; text that holds it goes the slow way.
+_NUMBER_MARK = "\ue000"
+
+
+def _refuse_constant(name: str) -> Any:
+    raise Misfit("json_nan", f"{name} is not JSON")
+
+
+def _unique_object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Misfit("json_duplicate_key", f"the key {sample(key)} occurs twice in one object")
+            seen.add(key)
+    return document
+
+
+def _parse(text: str, kind: str = "invalid_json", **hooks: Any) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, **hooks)
+    except RecursionError:
+        raise Misfit("json_too_deep", "nested too deeply") from None
+    except ValueError as error:
+        raise Misfit(kind, f"{sample(text)} is not JSON: {error}") from None
+
+
+def _keep(text: str) -> str:
+    return text
+
+
+def check_json(text: str) -> None:
+    """Raise Misfit unless the type json takes I(text). Numbers of any length and repeated keys are fine there."""
+    _parse(text, parse_int=_keep, parse_float=_keep)
+
+
+def check_jsonb(text: str) -> None:
+    """Raise Misfit unless jsonb takes I(text) and keeps all of it."""
+    document = _parse(text, parse_int=_keep, parse_float=_ranged, object_pairs_hook=_unique_object)
+    if "\\u0000" in text:
+        _each_string(document, _refuse_nul)
+    if _ESCAPED_SURROGATE.search(text):
+        _each_string(document, _refuse_surrogate)
+
+
+def _ranged(number: str) -> str:
+    if "e" in number or "E" in number or len(number) > MAX_FRACTION_DIGITS:
+        _, digits, exponent = Decimal(number).as_tuple()
+        if len(digits) + int(exponent) > MAX_INTEGER_DIGITS or -int(exponent) > MAX_FRACTION_DIGITS:
+            raise Misfit("out_of_range", f"the number {sample(number)} does not fit numeric, which jsonb uses")
+    return number
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise Misfit("out_of_range", f"the number {sample(number)} is outside the range of doubles")
+    return value
+
+
+def _refuse_nul(text: str) -> None:
+    if "\x00" in text:
+        raise Misfit("json_nul", f"the text {sample(text)} holds \\u0000, which jsonb refuses")
+
+
+def _refuse_surrogate(text: str) -> None:
+    if _SURROGATE.search(text):
+        raise Misfit("json_surrogate", "an unpaired surrogate, which jsonb refuses")
+
+
+def _each_string(document: Any, visit: Callable[[str], None]) -> None:
+    """Call I(visit) for every text of the document, keys included, without recursion."""
+    todo = [document]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            visit(item)
+        elif isinstance(item, list):
+            todo.extend(item)
+        elif isinstance(item, dict):
+            todo.extend(item.keys())
+            todo.extend(item.values())
+
+
+def canonical(text: str) -> str:
+    """The normal form of a jsonb document: sorted keys, no white space, numbers by value as numeric compares them."""
+    if _NUMBER_MARK in text or "\\ue000" in text.lower():
+        return "tagged " + json.dumps(_tagged(_parse(text, parse_int=_Number, parse_float=_Number)))
+    document = _parse(text, parse_int=_marked, parse_float=_marked)
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def _marked(number: str) -> str:
+    return _NUMBER_MARK + normal_number(number)
+
+
+def normal_number(number: str) -> str:
+    """A JSON number without exponent, trailing zeros or the sign of zero: C(1.0), C(1) and C(1e0) are the same."""
+    if "e" in number or "E" in number:
+        number = format(Decimal(number), "f")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return "0" if number == "-0" else number
+
+
+class _Number(str):
+    """A number while documents are compared whose texts use the mark themselves."""
+
+
+def _tagged(item: Any) -> Any:
+    if isinstance(item, _Number):
+        return ["n", normal_number(item)]
+    if isinstance(item, list):
+        return ["a", [_tagged(inner) for inner in item]]
+    if isinstance(item, dict):
+        return ["o", sorted([key, _tagged(value)] for key, value in item.items())]
+    return ["v", item]
+
+
+def load_array(text: str, kind: str, exact: bool = False) -> List[Any]:
+    """The elements of a JSON array; Misfit of I(kind) where I(text) is anything else.
+
+    Numbers become int and float, or with I(exact) stay text as they are spelled if they are not whole.
+    """
+    document = _parse(text, kind, parse_float=_keep if exact else _finite, object_pairs_hook=_unique_object)
+    if not isinstance(document, list):
+        raise Misfit(kind, f"{sample(text)} is not a JSON array")
+    return document
+
+
+def dump(document: Any) -> str:
+    """A parsed document as text again."""
+    return json.dumps(document, ensure_ascii=False)

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the executors see the two databases and the person who waits: adapters fill these in."""
+
+from __future__ import annotations
+
+from typing import Iterator, List, Optional, Protocol, Sequence, Tuple
+
+
+from ._model import SourceTable
+from ._values import SqliteValue
+
+SourceRow = Tuple[SqliteValue, ...]
+
+
+class RowSource(Protocol):
+    """A SQLite database, read in one transaction: everything that is read belongs to one moment."""
+
+    def tables(self) -> List[SourceTable]:
+        """All tables but SQLite's own (sqlite_*), in name order."""
+
+    def count(self, table: SourceTable) -> int:
+        """Number of rows."""
+
+    def rows(
+        self,
+        table: SourceTable,
+        columns: Sequence[str],
+        order_by: Sequence[str] = (),
+        after: Optional[SourceRow] = None,
+    ) -> Iterator[SourceRow]:
+        """Rows with just I(columns) (rowid aliases allowed), streamed in constant memory.
+
+        I(order_by) orders by those columns, text by its bytes; I(after) starts behind that key.
+        """
+
+    def fingerprint(self) -> str:
+        """Text that differs once the content may have changed."""
+
+
+class Progress(Protocol):
+    """Somebody who wants to know how far a long step has got. Cheap to call once per chunk of rows."""
+
+    def begin(self, table: str, total_rows: int) -> None:
+        """A table begins; I(total_rows) is how many are expected."""
+
+    def advance(self, rows: int, size: int = 0) -> None:
+        """I(rows) more rows (and I(size) bytes) of the current table are done."""
+
+    def end(self) -> None:
+        """The current table is done."""
+
+
+class Silent:
+    """A Progress that tells nobody."""
+
+    def begin(self, table: str, total_rows: int) -> None:
+        pass
+
+    def advance(self, rows: int, size: int = 0) -> None:
+        pass
+
+    def end(self) -> None:
+        pass

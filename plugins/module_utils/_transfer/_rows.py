@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole row from SQLite values to PostgreSQL literals: rules, then codecs, then NOT NULL."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Callable, Counter as CounterType, List, Optional, Sequence, Tuple
+
+from ._codecs import Codec, codec_for
+from ._model import ColumnMap, TableMap
+from ._ports import SourceRow
+from ._rules import RULES, Change
+from ._values import Misfit, SqliteValue
+
+Literal = Optional[str]
+
+
+@dataclass(frozen=True)
+class ColumnMisfit:
+    """One value of a row that does not fit: where it stands on both sides, what it is, and why."""
+
+    column: str
+    target_column: str
+    value: SqliteValue
+    misfit: Misfit
+
+
+class RowMisfit(Exception):
+    """A row with at least one value that does not fit; I(problems) names each of them."""
+
+    def __init__(self, problems: List[ColumnMisfit]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
+class ColumnConverter:
+    """Rules and codec of one mapped column."""
+
+    def __init__(self, column: ColumnMap, changes: CounterType[Tuple[str, str]]) -> None:
+        codec = codec_for(column.target.type)
+        if codec is None:
+            raise ValueError(f"no conversion for {column.target.type}: the mapping has to refuse it")
+        self.column = column
+        self.codec: Codec = codec
+        self.not_null = column.target.not_null
+        self._changes = changes
+        self._rules: List[Tuple[str, Change]] = [
+            (use.rule, RULES[use.rule].make(column.target.type, dict(use.options))) for use in column.rules
+        ]
+
+    def convert(self, value: SqliteValue) -> Literal:
+        """The literal of I(value), None for NULL. Raises Misfit."""
+        for name, change in self._rules:
+            changed = change(value)
+            if changed is not value and (type(changed) is not type(value) or changed != value):
+                self._changes[(self.column.source, name)] += 1
+                value = changed
+        if value is None:
+            if self.not_null:
+                raise Misfit("null_in_not_null", f"NULL, but {self.column.target.name} is NOT NULL")
+            return None
+        return self.codec.encode(value)
+
+
+class RowConverter:
+    """Conversion of the rows of one mapped table. The audit, the load and the verification all go through it.
+
+    Rows come in the order of I(columns) (source names); literals leave in the same order, which is also the order of
+    I(target_columns).
+    """
+
+    def __init__(self, table: TableMap) -> None:
+        self.table = table
+        #: How many values each declared rule changed, by (source column, rule).
+        self.changes: CounterType[Tuple[str, str]] = Counter()
+        self.converters = [ColumnConverter(column, self.changes) for column in table.columns]
+        self.columns: Tuple[str, ...] = tuple(column.source for column in table.columns)
+        self.target_columns: Tuple[str, ...] = tuple(column.target.name for column in table.columns)
+        self._steps: List[Callable[[SqliteValue], Literal]] = [
+            converter.convert if converter.column.rules else _plain(converter) for converter in self.converters
+        ]
+
+    def convert(self, row: SourceRow) -> List[Literal]:
+        """The row's literals. Raises RowMisfit with every value that does not fit."""
+        try:
+            return [step(value) for step, value in zip(self._steps, row)]
+        except Misfit:
+            problems, counted = self._examine(row)
+            self.changes.subtract(counted)
+            raise RowMisfit(problems) from None
+
+    def misfits(self, row: SourceRow) -> List[ColumnMisfit]:
+        """Every value of I(row) that does not fit. Leaves the counts of changes as they are."""
+        return self._examine(row)[0]
+
+    def _examine(self, row: SourceRow) -> Tuple[List[ColumnMisfit], CounterType[Tuple[str, str]]]:
+        """All misfits of I(row), and the changes that a conversion of it counts before it meets the first of them."""
+        problems: List[ColumnMisfit] = []
+        kept = self.changes.copy()
+        self.changes.clear()
+        counted: CounterType[Tuple[str, str]] = Counter()
+        for converter, value in zip(self.converters, row):
+            try:
+                converter.convert(value)
+            except Misfit as misfit:
+                if not problems:
+                    counted = self.changes.copy()
+                problems.append(ColumnMisfit(converter.column.source, converter.column.target.name, value, misfit))
+        self.changes.clear()
+        self.changes.update(kept)
+        return problems, counted
+
+    def canonical(self, literals: Sequence[Literal]) -> Tuple[Literal, ...]:
+        """The row's normal form; equal exactly if the two rows mean the same. NULL stays None."""
+        return tuple(
+            None if literal is None else converter.codec.canonical(literal)
+            for converter, literal in zip(self.converters, literals)
+        )
+
+
+def _plain(converter: ColumnConverter) -> Callable[[SqliteValue], Literal]:
+    """Conversion of a column without rules: the same as ColumnConverter.convert with nothing to count."""
+    encode = converter.codec.encode
+    if converter.not_null:
+        return lambda value: converter.convert(None) if value is None else encode(value)
+    return lambda value: None if value is None else encode(value)

@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Declared value rules: what each changes, what it leaves for the codec to refuse, and how it is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
+    ColumnMap,
+    RuleUse,
+    SourceColumn,
+    SourceTable,
+    TableMap,
+    TargetColumn,
+    TargetTable,
+)
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._rows import RowConverter, RowMisfit
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._rules import RULES
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import InvalidText, Misfit, SqliteValue
+
+TS, TZ = "timestamp without time zone", "timestamp with time zone"
+
+CHANGES: list[tuple[str, str, dict[str, Any], SqliteValue, SqliteValue]] = [
+    ("map", "boolean", {"values": {"yes": True, "no": False}}, "yes", 1),
+    ("map", "boolean", {"values": {"2": True}}, 2, 1),
+    ("map", "boolean", {"values": {"yes": True}}, "maybe", "maybe"),
+    ("map", "boolean", {"values": {"": None}}, "", None),
+    ("default", "text", {"value": "?"}, None, "?"),
+    ("default", "text", {"value": "?"}, "", ""),
+    ("empty_to_null", "integer", {}, " ", None),
+    ("strip_nul", "text", {}, "a\x00b\x00", "ab"),
+    ("replace_invalid_utf8", "text", {}, InvalidText(b"a\xff"), "a\ufffd"),
+    ("latin1", "text", {}, InvalidText(b"caf\xe9"), "café"),
+    ("decode_utf8", "text", {}, "é".encode(), "é"),
+    ("decode_utf8", "text", {}, b"\xff", b"\xff"),
+    ("encode_utf8", "bytea", {}, "é", "é".encode()),
+    ("to_text", "text", {}, 7, "7"),
+    ("to_text", "text", {}, 0.1, "0.1"),
+    ("to_integer", "integer", {}, 3.0, 3),
+    ("to_integer", "integer", {}, " -42 ", -42),
+    ("to_integer", "integer", {}, "4x", "4x"),
+    ("to_number", "double precision", {}, "1.5", 1.5),
+    ("to_number", "double precision", {}, "NaN", "NaN"),
+    ("truncate", "character varying(2)", {}, "abc", "ab"),
+    ("round", "integer", {}, 2.5, 2),
+    ("round", "numeric(6,2)", {}, 1.005, "1.00"),
+    ("round", "numeric(6,2)", {}, 1.25, 1.25),
+    ("round", "real", {}, 0.1, 0.10000000149011612),
+    ("round", TS, {}, "2024-01-01 00:00:00.1234567", "2024-01-01 00:00:00.123457"),
+    ("round", "timestamp(0) without time zone", {}, "2024-12-31 23:59:59.6", "2025-01-01 00:00:00"),
+    ("epoch_seconds", TS, {}, 1700000000, "2023-11-14 22:13:20"),
+    ("epoch_seconds", TS, {}, 1.5, "1970-01-01 00:00:01.500000"),
+    ("epoch_seconds", TZ, {}, 0, "1970-01-01 00:00:00+00:00"),
+    ("epoch_seconds", "date", {}, 86400, "1970-01-02"),
+    ("epoch_seconds", "date", {}, 86401, 86401),
+    ("epoch_seconds", TS, {}, 10**18, 10**18),
+    ("epoch_milliseconds", TS, {}, 1700000000123, "2023-11-14 22:13:20.123000"),
+    ("julian_day", TS, {}, 2440587.5, "1970-01-01 00:00:00"),
+    ("julian_day", TS, {}, 2460310.75, "2024-01-01 06:00:00"),
+    ("offset_to_utc", TS, {}, "2024-01-01 00:30:00.5+01:00", "2023-12-31 23:30:00.5"),
+    ("offset_to_utc", TS, {}, "2024-01-01 00:30:00", "2024-01-01 00:30:00"),
+    ("assume_utc", TZ, {}, "2024-01-01 00:30:00", "2024-01-01 00:30:00+00:00"),
+    ("assume_utc", TZ, {}, "2024-01-01 00:30:00-05", "2024-01-01 00:30:00-05"),
+    ("seconds", "interval", {}, -1.5, "PT-1.500000S"),
+    ("json_null_to_null", "text[]", {}, "null", None),
+    ("json_strip_nul", "jsonb", {}, '{"a\\u0000": "\\u0000b", "n": 1.10}', '{"a": "b", "n": 1.10}'),
+    ("json_strip_nul", "jsonb", {}, '"\\\\u0000"', '"\\\\u0000"'),
+    ("json_nan_to_null", "jsonb", {}, "[NaN, 1.10, -Infinity]", "[null, 1.10, null]"),
+    ("json_nan_to_null", "jsonb", {}, '["NaN  spaced"]', '["NaN  spaced"]'),
+    ("json_last_key", "jsonb", {}, '{"a": 1, "a": 2.0}', '{"a": 2.0}'),
+    ("json_last_key", "jsonb", {}, '{"a":1}', '{"a":1}'),
+]
+
+
+@pytest.mark.parametrize(("rule", "sql_type", "options", "before", "after"), CHANGES)
+def test_what_a_rule_does(
+    rule: str, sql_type: str, options: dict[str, Any], before: SqliteValue, after: SqliteValue
+) -> None:
+    kind = parse_type(sql_type)
+    assert RULES[rule].applies_to(kind)
+    changed = RULES[rule].make(kind, options)(before)
+    assert changed == after and type(changed) is type(after)
+
+
+def test_every_rule_is_in_the_table() -> None:
+    assert {entry[0] for entry in CHANGES} == set(RULES)
+
+
+@pytest.mark.parametrize(("rule", "sql_type", "options", "before", "after"), CHANGES)
+def test_a_rule_lets_null_pass_and_mends_for_good(
+    rule: str, sql_type: str, options: dict[str, Any], before: SqliteValue, after: SqliteValue
+) -> None:
+    change = RULES[rule].make(parse_type(sql_type), options)
+    if rule != "default":
+        assert change(None) is None
+    codec = codec_for(parse_type(sql_type))
+    assert codec is not None
+    if after is not None and before != after and rule not in ("map",):
+        codec.encode(after)
+
+
+def table(*columns: tuple[str, bool, tuple[RuleUse, ...]]) -> TableMap:
+    source = SourceTable("t", tuple(SourceColumn(f"c{index}") for index in range(len(columns))))
+    maps = tuple(
+        ColumnMap(f"c{index}", TargetColumn(f"d{index}", parse_type(kind), not_null=not_null), rules)
+        for index, (kind, not_null, rules) in enumerate(columns)
+    )
+    return TableMap(source, TargetTable("public", "t", tuple(item.target for item in maps)), maps)
+
+
+def test_a_row_names_every_value_that_does_not_fit_and_counts_only_rows_that_pass() -> None:
+    strip = (RuleUse("strip_nul"),)
+    converter = RowConverter(table(("text", False, strip), ("integer", True, ()), ("boolean", False, ())))
+    assert converter.convert(("a\x00", 1, None)) == ["a", "1", None]
+    assert dict(converter.changes) == {("c0", "strip_nul"): 1}
+    with pytest.raises(RowMisfit) as caught:
+        converter.convert(("b\x00", None, 7))
+    assert [(item.column, item.target_column, item.value, item.misfit.kind) for item in caught.value.problems] == [
+        ("c1", "d1", None, "null_in_not_null"),
+        ("c2", "d2", 7, "not_boolean"),
+    ]
+    assert +converter.changes == {("c0", "strip_nul"): 1}
+
+
+def test_rules_apply_in_their_order() -> None:
+    rules = (RuleUse("empty_to_null"), RuleUse("default", (("value", 5),)))
+    converter = RowConverter(table(("integer", True, rules)))
+    assert converter.convert(("",)) == ["5"]
+    assert dict(converter.changes) == {("c0", "empty_to_null"): 1, ("c0", "default"): 1}
+
+
+def test_a_misfit_without_a_known_kind_is_a_programming_error() -> None:
+    with pytest.raises(KeyError):
+        Misfit("no such kind", "reason")
