@@ -207,9 +207,7 @@ class ByteaCodec(Codec):
 class UuidCodec(Codec):
     """uuid: 32 hexadecimal digits with or without dashes, or a BLOB of 16 bytes."""
 
-    FORM = re.compile(
-        r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-    )
+    FORM = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
     def encode(self, value: SqliteValue) -> str:
         if isinstance(value, str):

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Any, Dict, Iterable, List, Mapping as MappingType, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Mapping as MappingType
 
-from ._codecs import codec_for
 from .._errors import MappingError
+from ._codecs import codec_for
 from ._model import (
     ColumnMap,
     Mapping,
@@ -44,9 +45,7 @@ def options_from_params(params: MappingType[str, Any]) -> MappingOptions:
     )
 
 
-def plan_mapping(
-    source: Sequence[SourceTable], target: Sequence[TargetTable], options: MappingOptions
-) -> Mapping:
+def plan_mapping(source: Sequence[SourceTable], target: Sequence[TargetTable], options: MappingOptions) -> Mapping:
     """Map I(source) onto I(target). What does not fit is in C(problems), all of it at once; nothing is raised."""
     return _Planner(source, target, options).plan()
 
@@ -67,9 +66,7 @@ def require_sound(mapping: Mapping) -> Mapping:
 
 
 class _Planner:
-    def __init__(
-        self, source: Sequence[SourceTable], target: Sequence[TargetTable], options: MappingOptions
-    ) -> None:
+    def __init__(self, source: Sequence[SourceTable], target: Sequence[TargetTable], options: MappingOptions) -> None:
         self.source = source
         self.target = target
         self.options = options

@@ -201,7 +201,7 @@ class MappingOptions:
     exclude_columns: Tuple[str, ...] = ()
     rename_tables: Dict[str, str] = field(default_factory=dict)
     rename_columns: Dict[str, str] = field(default_factory=dict)
-    rules: Tuple["RuleSpec", ...] = ()
+    rules: Tuple[RuleSpec, ...] = ()
 
 
 @dataclass(frozen=True)

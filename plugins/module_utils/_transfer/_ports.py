@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Iterator, List, Optional, Protocol, Sequence, Tuple
 
-
 from ._model import SourceTable
 from ._values import SqliteValue
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, Counter as CounterType, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Counter as CounterType
 
 from ._codecs import Codec, codec_for
 from ._model import ColumnMap, TableMap

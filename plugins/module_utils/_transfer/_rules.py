@@ -355,9 +355,7 @@ RULES: Dict[str, Rule] = {
         _rule("to_integer", "takes whole REAL and decimal text as integer", NUMBERS | {"boolean"}, _to_integer),
         _rule("to_number", "takes decimal text as a number", frozenset({"real", "double precision"}), _to_number),
         _rule("truncate", "cuts text at the declared length", frozenset({"character varying", "character"}), _truncate),
-        _rule(
-            "round", "rounds half to even to what the type keeps", NUMBERS | {"timestamp without time zone"}, _round
-        ),
+        _rule("round", "rounds half to even to what the type keeps", NUMBERS | {"timestamp without time zone"}, _round),
         _rule("epoch_seconds", "takes numbers as seconds since 1970 UTC", MOMENTS, _epoch(1)),
         _rule("epoch_milliseconds", "takes numbers as milliseconds since 1970 UTC", MOMENTS, _epoch(1000)),
         _rule("julian_day", "takes numbers as julian days, UTC", MOMENTS, _julian_day),

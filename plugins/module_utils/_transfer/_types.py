@@ -44,7 +44,7 @@ class SqlType:
     length: Optional[int] = None
     scale: Optional[int] = None
     labels: Tuple[str, ...] = ()
-    element: Optional["SqlType"] = None
+    element: Optional[SqlType] = None
     display: str = ""
 
     def __str__(self) -> str:

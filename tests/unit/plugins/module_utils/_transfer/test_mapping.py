@@ -7,6 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import MappingError
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._mapping import plan_mapping, require_sound
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
@@ -20,8 +23,6 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model imp
     TargetTable,
 )
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import SqlType, parse_type
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def source(name: str, *columns: str, **options: Any) -> SourceTable:
@@ -57,7 +58,10 @@ def test_two_candidates_in_other_letter_case_are_not_guessed_between() -> None:
 def test_columns_follow_the_target_and_renames_hold() -> None:
     options = MappingOptions(rename_tables={"a": "b"}, rename_columns={"a.old": "new"})
     mapping = plan_mapping([source("a", "old", "id")], [target("b", "id", "new")], options)
-    assert [(column.source, column.target.name) for column in mapping.tables[0].columns] == [("id", "id"), ("old", "new")]
+    assert [(column.source, column.target.name) for column in mapping.tables[0].columns] == [
+        ("id", "id"),
+        ("old", "new"),
+    ]
 
 
 def test_what_is_left_out_is_named_with_its_reason() -> None:
@@ -68,7 +72,9 @@ def test_what_is_left_out_is_named_with_its_reason() -> None:
         SourceTable("t", (SourceColumn("id"), SourceColumn("virtual", generated=True), SourceColumn("tsv"))),
     ]
     wanted = TargetTable(
-        "public", "t", (TargetColumn("id", SqlType("integer")), TargetColumn("tsv", SqlType("tsvector"), generated=True))
+        "public",
+        "t",
+        (TargetColumn("id", SqlType("integer")), TargetColumn("tsv", SqlType("tsvector"), generated=True)),
     )
     mapping = plan_mapping(tables, [wanted], MappingOptions(exclude=("log",)))
     assert [(item.table, item.column, item.reason.split(",")[0]) for item in mapping.skipped] == [
@@ -115,7 +121,9 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_a_wildcard_rule_takes_only_columns_it_is_for() -> None:
     mapping = plan_mapping(
-        [source("t", "id", "name")], [target("t", "id", "name:text")], MappingOptions(rules=(RuleSpec("*", "*", "strip_nul"),))
+        [source("t", "id", "name")],
+        [target("t", "id", "name:text")],
+        MappingOptions(rules=(RuleSpec("*", "*", "strip_nul"),)),
     )
     assert reasons(mapping) == []
     assert [[use.rule for use in column.rules] for column in mapping.tables[0].columns] == [[], ["strip_nul"]]
@@ -143,7 +151,9 @@ def test_order_holds_every_table_once_and_parents_first_without_cycles(edges: se
             source(
                 f"t{child}",
                 foreign_keys=tuple(
-                    ForeignKey(("id",), f"t{parent}", ("id",)) for c, parent in sorted(edges) if c == child and keep(c, parent)
+                    ForeignKey(("id",), f"t{parent}", ("id",))
+                    for c, parent in sorted(edges)
+                    if c == child and keep(c, parent)
                 ),
             )
             for child in range(8)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
     ColumnMap,

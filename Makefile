@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The first Python on the PATH that really answers and is new enough (version managers leave stubs that do not).
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+SERVERS ?= 2000
+PORT ?= 55432
+
+VENV := .venv
+APP_VENV := .cache/venv-mcps
+COLLECTION := .cache/collections/ansible_collections/mcps/postgres
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help venv venv-dev venv-app collection demo demo-clean test test-lint test-unit test-integration clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  SERVERS=$(SERVERS) (size of the demo), PORT=$(PORT) (of its PostgreSQL), PYTHON=$(PYTHON)"
+
+venv: $(VENV)/.stamp ## What a controller needs, in .venv
+
+venv-dev: $(VENV)/.stamp-dev ## What the tests need, in .venv
+
+venv-app: $(APP_VENV)/.stamp ## The reference application's own environment
+
+collection: $(COLLECTION) ## Let Ansible find this checkout as mcps.postgres
+
+demo: venv venv-app collection ## Take the reference application to PostgreSQL and back, on this machine
+	SERVERS="$(SERVERS)" PORT="$(PORT)" scripts/demo
+
+demo-clean: ## Stop the demo's server and remove what the demo made
+	SERVERS="$(SERVERS)" PORT="$(PORT)" scripts/demo clean
+
+test: venv-dev venv-app collection ## Every check; ends with "N passed, N failed"
+	@$(VENV)/bin/python scripts/test
+
+test-lint: venv-dev collection ## Style, types, playbooks, changelog, generated documentation
+	@$(VENV)/bin/python scripts/test lint
+
+test-unit: venv-dev collection ## Fast tests
+	@$(VENV)/bin/python scripts/test unit
+
+test-integration: venv-dev venv-app collection ## Modules and roles against a real server
+	@$(VENV)/bin/python scripts/test integration
+
+clean: ## Remove environments and caches
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/it" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp: requirements.txt | $(VENV)/bin/python
+	$(VENV)/bin/python $(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.stamp-dev: requirements-dev.txt $(VENV)/.stamp
+	$(VENV)/bin/python $(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(APP_VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/it" >&2; exit 1; }
+	@mkdir -p $(dir $(APP_VENV))
+	$(PYTHON) -m venv $(APP_VENV)
+
+$(APP_VENV)/.stamp: examples/mcps/requirements.txt | $(APP_VENV)/bin/python
+	$(APP_VENV)/bin/python $(PIP_INSTALL) -r examples/mcps/requirements.txt
+	@touch $@
+
+$(COLLECTION):
+	@mkdir -p $(dir $@)
+	ln -sfn ../../../.. $@

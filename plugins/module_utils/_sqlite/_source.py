@@ -1,0 +1,247 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading a SQLite database: one moment of it, unchanged, every value as it is stored."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+
+from .._errors import SourceError
+from .._transfer._model import SourceTable
+from .._transfer._ports import SourceRow
+from .._transfer._values import InvalidText, SqliteValue
+from ._file import BUSY_TIMEOUT, RawFile, connect, explained, wal_bytes, wal_path
+from ._manifest import recorded_hash
+from ._names import ROWID_NAMES, folded, quoted
+from ._schema import read_tables
+
+#: Rows that are fetched at a time.
+CHUNK_ROWS = 500
+
+
+def text_value(raw: bytes) -> Union[str, InvalidText]:
+    """TEXT as str, or its bytes where they are not UTF-8."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return InvalidText(raw)
+
+
+class SqliteSource:
+    """One SQLite database in one read transaction, which lasts until M(close); a C(_transfer._ports.RowSource).
+
+    Writers are not disturbed in WAL mode; with a rollback journal their commits wait until M(close).
+    """
+
+    def __init__(self, file: RawFile, connection: sqlite3.Connection) -> None:
+        self.path = file.path
+        self._file = file
+        self.connection = connection
+        self._tables: Optional[List[SourceTable]] = None
+        # The order of text is that of its UTF-8 bytes; a database in UTF-16 would order by those.
+        self.encoding: str = connection.execute("PRAGMA encoding").fetchone()[0]
+        self._collation = "BINARY"
+        if self.encoding != "UTF-8":
+            self._collation = "mcps_code_points"
+            connection.create_collation(self._collation, lambda a, b: (a > b) - (a < b))
+
+    @classmethod
+    def open(cls, path: str, busy_timeout: float = BUSY_TIMEOUT) -> "SqliteSource":
+        """The database in the file I(path), which is never created or changed.
+
+        The one exception is SQLite's own: where a writer died in the middle, its unfinished transaction is rolled back
+        first, as every program that opens the file does. I(busy_timeout) is in seconds. Raises SourceError.
+        """
+        file = RawFile(path)
+        connection = None
+        try:
+            file.header()
+            connection = _open_reading(path, busy_timeout)
+            connection.text_factory = text_value
+            return cls(file, connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            file.close()
+            if isinstance(error, sqlite3.Error):
+                raise explained(path, "Opening", error) from error
+            raise
+
+    def close(self) -> None:
+        """End the read transaction; may be called more than once."""
+        self.connection.close()
+        self._file.close()
+
+    def __enter__(self) -> "SqliteSource":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # What RowSource promises
+
+    def tables(self) -> List[SourceTable]:
+        if self._tables is None:
+            try:
+                self._tables = read_tables(lambda sql: self.connection.execute(sql).fetchall())
+            except sqlite3.Error as error:
+                raise explained(self.path, "Reading the schema", error) from error
+            except (AttributeError, TypeError) as error:
+                raise SourceError(
+                    f"Reading the schema of the SQLite file {self.path} failed: a name in it is not UTF-8 ({error}).",
+                    advice="Rename that table or column in SQLite.",
+                ) from error
+        return list(self._tables)
+
+    def count(self, table: SourceTable) -> int:
+        for row in self.query(f"SELECT count(*) FROM main.{quoted(table.name)}", what=table.name):
+            return int(row[0])
+        raise AssertionError("count(*) returns one row")
+
+    def rows(
+        self,
+        table: SourceTable,
+        columns: Sequence[str],
+        order_by: Sequence[str] = (),
+        after: Optional[SourceRow] = None,
+    ) -> Iterator[SourceRow]:
+        """See RowSource. In I(order_by)'s order NULL comes first, then numbers, text, BLOB (SQLite's own order).
+
+        Raises ValueError for a column that is not there, SourceError where reading fails.
+        """
+        _check_columns(table, [*columns, *order_by])
+        selected = ", ".join(self._column(name) for name in columns) or "NULL"
+        statement = f"SELECT {selected} FROM main.{quoted(table.name)} AS t"
+        parameters: List[Any] = []
+        if after is not None:
+            condition, parameters = self._behind(order_by, after)
+            statement += f" WHERE {condition}"
+        if order_by:
+            statement += " ORDER BY " + ", ".join(self._ordered(name) for name in order_by)
+        return self.query(statement, parameters, table.name)
+
+    def fingerprint(self) -> str:
+        """For a snapshot with its manifest: the content's hash. Otherwise what changes with every commit."""
+        recorded = recorded_hash(self.path)
+        if recorded:
+            return f"sha256:{recorded}"
+        return file_fingerprint(self.path)
+
+    # What else this layer needs
+
+    def query(self, statement: str, parameters: Sequence[Any] = (), what: Optional[str] = None) -> Iterator[SourceRow]:
+        """The rows of I(statement), streamed. I(what) is the table that an error names."""
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(statement, parameters)
+            while True:
+                chunk = cursor.fetchmany(CHUNK_ROWS)
+                if not chunk:
+                    return
+                yield from chunk
+        except sqlite3.Error as error:
+            raise explained(self.path, "Reading", error, what) from error
+        finally:
+            cursor.close()
+
+    def pragma(self, name: str) -> Any:
+        """The value of a PRAGMA that returns one."""
+        return next(self.query(f"PRAGMA {name}"))[0]
+
+    def _column(self, name: str) -> str:
+        # Qualified, because SQLite takes an unqualified name in double quotes that is no column for a text.
+        return f"t.{quoted(name)}"
+
+    def _ordered(self, name: str) -> str:
+        return f"{self._column(name)} COLLATE {self._collation}"
+
+    def _behind(self, order_by: Sequence[str], after: SourceRow) -> Tuple[str, List[Any]]:
+        """Condition and parameters for rows behind the key I(after), NULL being before everything."""
+        if not order_by or len(after) != len(order_by):
+            raise ValueError(f"a key of {len(order_by)} columns cannot start behind {len(after)} values")
+        if all(value is not None for value in after):
+            left = ", ".join(self._ordered(name) for name in order_by)
+            right = ", ".join(_placeholder(value) for value in after)
+            return f"({left}) > ({right})", [_bound(value) for value in after]
+        alternatives: List[str] = []
+        parameters: List[Any] = []
+        for index, value in enumerate(after):
+            terms = []
+            for name, same in zip(order_by[:index], after[:index]):
+                terms.append(f"{self._ordered(name)} IS {_placeholder(same)}")
+                parameters.append(_bound(same))
+            if value is None:
+                terms.append(f"{self._column(order_by[index])} IS NOT NULL")
+            else:
+                terms.append(f"{self._ordered(order_by[index])} > {_placeholder(value)}")
+                parameters.append(_bound(value))
+            alternatives.append("(" + " AND ".join(terms) + ")")
+        return "(" + " OR ".join(alternatives) + ")", parameters
+
+
+def _open_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
+    """A connection that has begun reading. Raises sqlite3.Error."""
+    try:
+        return _begun(connect(path, busy_timeout=busy_timeout))
+    except sqlite3.OperationalError as error:
+        text = str(error).lower()
+        if "readonly" not in text and "unable to open" not in text:
+            raise
+        if _is_alone(path):
+            # In WAL mode even readers write the -shm file, here they cannot. The file alone is everything.
+            return _begun(connect(path, immutable=True, busy_timeout=busy_timeout))
+        if "unable to open" in text:
+            raise
+        # A hot journal: somebody died while writing, and only a connection that may write can roll back.
+        return _begun(connect(path, "rw", busy_timeout=busy_timeout))
+
+
+def _is_alone(path: str) -> bool:
+    """Whether no -wal and no -journal holds a part of the content of I(path), and none can come to be here."""
+    real = os.path.realpath(path)
+    return not (wal_bytes(path) or os.path.exists(real + "-journal") or os.access(os.path.dirname(real), os.W_OK))
+
+
+def _begun(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        # BEGIN itself reads nothing: the moment is fixed by the first read.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_columns(table: SourceTable, names: Sequence[str]) -> None:
+    known = {column.name for column in table.columns}
+    for name in names:
+        if name not in known and not (table.rowid and folded(name) in ROWID_NAMES):
+            raise ValueError(f"{table.name} has no column {name}")
+
+
+def _placeholder(value: SqliteValue) -> str:
+    # The plus takes the affinity away that CAST gives, so that a column's numbers are not compared as text.
+    return "+CAST(? AS TEXT)" if isinstance(value, InvalidText) else "?"
+
+
+def _bound(value: SqliteValue) -> Any:
+    return value.raw if isinstance(value, InvalidText) else value
+
+
+def file_fingerprint(path: str) -> str:
+    """Text that differs once somebody has committed to I(path). An empty -wal is the same as none."""
+    with RawFile(path) as file:
+        header = file.header()
+        status = file.status()
+    parts = [status.st_size, status.st_mtime_ns, header.change_counter, header.schema_cookie]
+    text = "file:" + "-".join(str(part) for part in parts)
+    try:
+        log = os.stat(wal_path(path))
+    except OSError:
+        return text
+    return f"{text}:wal:{log.st_size}-{log.st_mtime_ns}" if log.st_size else text
+

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values that fit, with their literals: the codecs are held against this table, and this table against a server."""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import strategies as st
+
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import SqliteValue
+
+ENUMS = {"mood": ["HAPPY", "SAD"]}
+
+ENCODED: list[tuple[str, SqliteValue, str]] = [
+    ("boolean", 0, "f"),
+    ("boolean", 1, "t"),
+    ("smallint", -32768, "-32768"),
+    ("integer", 2**31 - 1, "2147483647"),
+    ("bigint", -(2**63), "-9223372036854775808"),
+    ("numeric", 12, "12"),
+    ("numeric", 0.1, "0.1"),
+    ("numeric", 1e22, "10000000000000000000000"),
+    ("numeric", "12.300", "12.3"),
+    ("numeric", -0.0, "0"),
+    ("numeric", float("inf"), "Infinity"),
+    ("numeric(4,2)", 12.34, "12.34"),
+    ("numeric(4,2)", 99, "99"),
+    ("numeric(5)", 12345, "12345"),
+    ("double precision", 0.1, "0.1"),
+    ("double precision", -0.0, "-0.0"),
+    ("double precision", float("-inf"), "-inf"),
+    ("double precision", 5e-324, "5e-324"),
+    ("double precision", 3, "3.0"),
+    ("real", 0.5, "0.5"),
+    ("text", "", ""),
+    ("text", "tab\there\\ \n", "tab\there\\ \n"),
+    ("character varying(3)", "äöü", "äöü"),
+    ("character(5)", "ab", "ab"),
+    ("citext", "Ab", "Ab"),
+    ("bytea", b"\x00\xff", "\\x00ff"),
+    ("uuid", "0123456789ABCDEF0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdef"),
+    ("uuid", "01234567-89ab-cdef-0123-456789abcdef", "01234567-89ab-cdef-0123-456789abcdef"),
+    ("uuid", bytes(range(16)), "00010203-0405-0607-0809-0a0b0c0d0e0f"),
+    ("mood", "SAD", "SAD"),
+    ("json", '{"a": 1, "a": 2}', '{"a": 1, "a": 2}'),
+    ("json", '"\\u0000"', '"\\u0000"'),
+    ("jsonb", "null", "null"),
+    ("jsonb", "[1, 2.50]", "[1, 2.50]"),
+    ("jsonb", 3, "3"),
+    ("jsonb", 1.5, "1.5"),
+    ("jsonb", '"\\ud83d\\ude00 \\\\u0000"', '"\\ud83d\\ude00 \\\\u0000"'),
+    ("timestamp without time zone", "2024-02-29 01:02:03.450000", "2024-02-29 01:02:03.45"),
+    ("timestamp without time zone", "2024-02-29T01:02", "2024-02-29 01:02:00"),
+    ("timestamp without time zone", "0001-01-01", "0001-01-01 00:00:00"),
+    ("timestamp without time zone", "2024-01-01 00:00:00.123456000", "2024-01-01 00:00:00.123456"),
+    ("timestamp(3) without time zone", "2024-01-01 00:00:00.120", "2024-01-01 00:00:00.12"),
+    ("timestamp with time zone", "2024-01-01 00:30:00+01:00", "2023-12-31 23:30:00+00"),
+    ("timestamp with time zone", "2024-01-01T00:00:00.5Z", "2024-01-01 00:00:00.5+00"),
+    ("date", "2024-02-29", "2024-02-29"),
+    ("time without time zone", "23:59", "23:59:00"),
+    ("time without time zone", "23:59:59.100000", "23:59:59.1"),
+    ("interval", "1970-01-03 12:00:00.000001", "P0M2DT43200.000001S"),
+    ("interval", "1969-12-31 23:59:59.500000", "P0M-1DT86399.500000S"),
+    ("interval", "P1Y2M3DT4H5M6.5S", "P14M3DT14706.500000S"),
+    ("text[]", '["a", "b\\"c", null, "NULL", "{}\\\\"]', '{"a","b\\"c",NULL,"NULL","{}\\\\"}'),
+    ("text[]", "[]", "{}"),
+    ("integer[]", "[[1, 2], [3, 4]]", '{{"1","2"},{"3","4"}}'),
+    ("boolean[]", "[true, false]", '{"t","f"}'),
+    ("numeric[]", "[0.10000000000000000001]", '{"0.10000000000000000001"}'),
+    ("jsonb[]", '[{"a": true}, 1]', '{"{\\"a\\": true}","1"}'),
+    ("vector(3)", "[1, 0.5, -0.0]", "[1,0.5,-0]"),
+    ("vector", struct.pack("<2f", 0.1, 2.0), "[0.100000001,2]"),
+    ("halfvec(2)", "[1, 2.5]", "[1,2.5]"),
+]
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=12,
+)
