@@ -13,7 +13,7 @@ COLLECTION := .cache/collections/ansible_collections/mcps/postgres
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev venv-app collection demo demo-clean test test-lint test-unit test-integration clean
+.PHONY: help venv venv-dev venv-app venv-app-dev collection demo demo-clean test test-lint test-unit test-integration clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -27,6 +27,8 @@ venv-dev: $(VENV)/.stamp-dev ## What the tests need, in .venv
 
 venv-app: $(APP_VENV)/.stamp ## The reference application's own environment
 
+venv-app-dev: $(APP_VENV)/.stamp-test ## What the reference application's own tests need besides
+
 collection: $(COLLECTION) ## Let Ansible find this checkout as mcps.postgres
 
 demo: venv venv-app collection ## Take the reference application to PostgreSQL and back, on this machine
@@ -35,7 +37,7 @@ demo: venv venv-app collection ## Take the reference application to PostgreSQL a
 demo-clean: ## Stop the demo's server and remove what the demo made
 	SERVERS="$(SERVERS)" PORT="$(PORT)" scripts/demo clean
 
-test: venv-dev venv-app collection ## Every check; ends with "N passed, N failed"
+test: venv-dev venv-app-dev collection ## Every check; ends with "N passed, N failed"
 	@$(VENV)/bin/python scripts/test
 
 test-lint: venv-dev collection ## Style, types, playbooks, changelog, generated documentation
@@ -70,6 +72,10 @@ $(APP_VENV)/bin/python:
 
 $(APP_VENV)/.stamp: examples/mcps/requirements.txt | $(APP_VENV)/bin/python
 	$(APP_VENV)/bin/python $(PIP_INSTALL) -r examples/mcps/requirements.txt
+	@touch $@
+
+$(APP_VENV)/.stamp-test: examples/mcps/requirements-test.txt $(APP_VENV)/.stamp
+	$(APP_VENV)/bin/python $(PIP_INSTALL) -r examples/mcps/requirements-test.txt
 	@touch $@
 
 $(COLLECTION):

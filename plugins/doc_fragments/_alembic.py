@@ -42,8 +42,9 @@ options:
   environment:
     description:
       - More environment variables that the application needs to start, such as keys that its settings insist on.
-      - Of the environment of the module itself, the application inherits only what a process needs to run at all
-        (C(PATH), C(HOME), C(LANG), C(TZ) and the like), so that a forgotten variable cannot lead it to another database.
+      - Of the environment of the module itself, the application inherits only what any process needs
+        (C(PATH), C(HOME), C(LANG), C(TZ) and the like) and the variables of PostgreSQL's client library (C(PG*)), so that
+        a forgotten variable cannot lead it to another database.
     type: dict
     default: {}
 requirements:

@@ -26,7 +26,7 @@ _LINE = re.compile(
         (?P<rest>[^\n]*)(?:\n|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
-_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=?\-\[\]~^]*\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=?\-\[\]^]*\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _COMMENT = re.compile(r"(?:^|[ \t])#.*\Z")
 

@@ -133,8 +133,8 @@ def stepped(
     """The document with I(phase) in I(state), and I(facts) merged into those that the phase has.
 
     A phase starts only when those before it are done (I(ordered) false: a plan in which they would have been).
-    Starting a phase again begins it anew, except that what was started and never ended keeps its facts. A phase
-    that is taken back with V(undone) also takes back nothing else: the caller names each.
+    Starting a phase again begins it anew. A phase that is taken back (V(undone)) takes back those that were built on
+    it, whose facts stay.
     """
     if document is None:
         raise JournalError(
@@ -166,11 +166,14 @@ def stepped(
         return document
     changed = copy.deepcopy(document)
     changed["phases"][phase] = entry
+    for name in following(phase) if state == "undone" else ():
+        if name in changed["phases"]:
+            changed["phases"][name].update(state="undone", finished=now)
     return _touched(changed, now)
 
 
-def closed(document: Optional[Document], outcome: str, *, now: str, state_dir: str) -> Document:
-    """The document with its outcome V(finished) or V(rolled_back)."""
+def closed(document: Optional[Document], outcome: str, *, now: str, state_dir: str, ordered: bool = True) -> Document:
+    """The document with its outcome V(finished), which all phases have to be done for, or V(rolled_back)."""
     if document is None:
         raise JournalError(
             f"{state_dir} holds no migration that could be {outcome}.", advice="Begin one first, with state: begun."
@@ -178,7 +181,7 @@ def closed(document: Optional[Document], outcome: str, *, now: str, state_dir: s
     if document["outcome"] == outcome:
         return document
     waiting = [name for name in PHASES if phase_state(document, name) != "done"]
-    if outcome == FINISHED and (waiting or document["outcome"] != RUNNING):
+    if outcome == FINISHED and ordered and (waiting or document["outcome"] != RUNNING):
         raise JournalError(
             f"Migration {document['id']} cannot be finished: "
             + (f"{', '.join(waiting)} not done." if waiting else f"it is {document['outcome']}."),
@@ -200,6 +203,11 @@ def preceding(phase: str) -> List[str]:
     return list(PHASES[: PHASES.index(phase)]) if phase in PHASES else []
 
 
+def following(phase: str) -> List[str]:
+    """The phases that are built on I(phase)."""
+    return list(PHASES[PHASES.index(phase) + 1 :]) if phase in PHASES else []
+
+
 def loaded_before(document: Optional[Document]) -> bool:
     """Whether an earlier, rolled back migration from the same source has loaded rows that may be replaced."""
     return document is not None and any(
@@ -213,7 +221,7 @@ def target_text(document: Document) -> str:
 
 
 def encoded(document: Document) -> str:
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
 def decoded(text: str, where: str) -> Document:
@@ -248,6 +256,7 @@ def _summary(document: Document) -> Dict[str, Any]:
         "outcome": document["outcome"],
         "source": document["source"]["path"],
         "loaded": phase_state(document, "load") != "",
+        "discarded": bool(document["phases"].get(ROLLBACK, {}).get("facts", {}).get("discard_writes")),
     }
 
 

@@ -41,11 +41,16 @@ def documentation(module: str) -> dict[str, Any]:
             texts(PLUGINS / "doc_fragments" / f"{file}.py")[variable.upper() if variable else "DOCUMENTATION"]
         )
         options.update(fragment.get("options", {}))
-        attributes.update(fragment.get("attributes", {}))
+        merge(attributes, fragment)
     options.update(document.get("options", {}))
+    merge(attributes, document)
+    return {**document, "options": options, "attributes": attributes}
+
+
+def merge(attributes: dict[str, Any], document: dict[str, Any]) -> None:
+    """Add what a document says of each attribute to what is known of it, as Ansible does with fragments."""
     for name, attribute in document.get("attributes", {}).items():
         attributes[name] = {**attributes.get(name, {}), **attribute}
-    return {**document, "options": options, "attributes": attributes}
 
 
 class Captured(Exception):

@@ -128,7 +128,6 @@ def _outcome(task: Task, now: Optional[str], then: Optional[str], keys: Sequence
     before, after = _dotenv.values(now or ""), _dotenv.values(then or "")
     path = task.params["path"]
     result: Dict[str, Any] = {
-        "path": path,
         "set": sorted(key for key in keys if key in after and before.get(key) != after[key]),
         "removed": sorted(key for key in keys if key in before and key not in after),
         "backup": task.params["backup"],

@@ -85,7 +85,7 @@ def inform(task: Task) -> Outcome:
     """Both copies as they stand, whether they agree, and how much room the state directory has."""
     with _opened(task, "journal") as ledger:
         agreement, _mirror = _read(task, ledger)
-        target = None if ledger is None else ledger.target()
+        target = None if ledger is None else {**ledger.target(), **ledger.fitness()}
     return Outcome(
         result={
             **_facts(agreement.document),
@@ -142,10 +142,10 @@ def _next(task: Task, before: Optional[_journal.Document], ledger: Optional[Ledg
             source=_source(params["source"]),
             target={**target, "host": params["login_host"], "port": params["login_port"]},
         )
-    if state in CLOSINGS:
-        return _journal.closed(before, state, now=now, state_dir=params["state_dir"])
     if before is None and task.check_mode:
         before = _journal.begun(None, identifier="", now=now, source={"path": params["source"]}, target={})
+    if state in CLOSINGS:
+        return _journal.closed(before, state, now=now, state_dir=params["state_dir"], ordered=not task.check_mode)
     return _journal.stepped(
         before,
         params["phase"],

@@ -87,9 +87,11 @@ class FileProgress:
         step: str,
         totals: Optional[Mapping[str, int]] = None,
         clock: Callable[[], float] = time.monotonic,
+        unit: str = "rows",
     ) -> None:
         self._path = path
         self._step = step
+        self._unit = unit
         self._totals: Dict[str, int] = dict(totals or {})
         self._planned = bool(totals)
         self._clock = clock
@@ -164,6 +166,7 @@ class FileProgress:
         left = max(0, expected - self._all_rows)
         return {
             "step": self._step,
+            "unit": self._unit,
             "pid": os.getpid(),
             "started": self._started,
             "updated": _now(),
@@ -190,11 +193,14 @@ class FileProgress:
 
 
 def progress_for(
-    params: Mapping[str, Any], step: str, totals: Optional[Mapping[str, int]] = None
+    params: Mapping[str, Any], step: str, totals: Optional[Mapping[str, int]] = None, unit: str = "rows"
 ) -> Union[FileProgress, Silent]:
-    """The Progress that a task's arguments ask for: a file when O(progress_file) is set, otherwise silence."""
+    """The Progress that a task's arguments ask for: a file when O(progress_file) is set, otherwise silence.
+
+    I(unit) is what a step counts where that is not rows.
+    """
     path = params.get("progress_file")
-    return FileProgress(path, step, totals) if path else Silent()
+    return FileProgress(path, step, totals, unit=unit) if path else Silent()
 
 
 def _now() -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -40,13 +40,18 @@ def run_module(
     action: Callable[[Task], Outcome],
     *,
     supports_check_mode: bool = True,
+    plain_values: Optional[Callable[[Dict[str, Any]], Iterable[str]]] = None,
     **module_options: Any,
 ) -> None:
     """Read the arguments, run I(action), leave with its outcome; a MigrationError becomes a failed task.
 
-    I(module_options) are AnsibleModule's own (required_if, mutually_exclusive ...).
+    I(plain_values) picks from the arguments what is no secret although it is part of a no_log dictionary: Ansible would
+    take a V(1) or a V(production) out of every text of the result. I(module_options) are AnsibleModule's own
+    (required_if, mutually_exclusive ...).
     """
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=supports_check_mode, **module_options)
+    if plain_values is not None:
+        module.no_log_values.difference_update(plain_values(module.params))
     task = Task(params=module.params, check_mode=module.check_mode, want_diff=bool(module._diff))
     try:
         outcome = action(task)

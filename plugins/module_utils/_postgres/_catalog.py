@@ -199,7 +199,7 @@ class Catalog:
 
 
 #: The tables asked for and their partitions.
-_SCOPE = """
+SCOPE = """
 WITH RECURSIVE scope AS (
   SELECT c.oid, c.relname::text AS name FROM pg_class c
    WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relname = ANY(%(tables)s)
@@ -286,5 +286,5 @@ def fingerprint(session: Session, schema: str, tables: Sequence[str]) -> Catalog
     entries: Dict[str, str] = {}
     parameters: Dict[str, Any] = {"schema": schema, "tables": list(tables)}
     for part in _FINGERPRINT:
-        entries.update(session.query(_SCOPE + part, parameters))
+        entries.update(session.query(SCOPE + part, parameters))
     return Catalog(entries)

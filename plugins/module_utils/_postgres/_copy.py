@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._errors import TargetError
 from ._session import Session, Statement, columns, compose, identifier
@@ -17,6 +17,9 @@ CHUNK_ROWS = 500
 CHUNK_BYTES = 1 << 18
 #: Chunks between the two threads.
 QUEUED = 8
+
+#: Seconds that a COPY gets to end by itself before the server is asked to stop it.
+ABORT_PATIENCE = 2.0
 
 #: Control characters as separators let a whole chunk be escaped at once; text seldom holds them.
 FIELD, ROW, NULL = "\x02", "\x03", "\x04"
@@ -70,8 +73,15 @@ def chunks(rows: Iterable[Literals]) -> Iterator[Tuple[int, bytes]]:
         yield len(batch), encode_chunk(batch)
 
 
-def copy_in(session: Session, schema: str, table: str, names: Sequence[str], rows: Iterable[Literals]) -> Copied:
-    """Append I(rows) (fields as COPY literals, not escaped) to a table.
+def copy_in(
+    session: Session,
+    schema: str,
+    table: str,
+    names: Sequence[str],
+    rows: Iterable[Literals],
+    advance: Optional[Callable[[int, int], None]] = None,
+) -> Copied:
+    """Append I(rows) (fields as COPY literals, not escaped) to a table; I(advance) hears of rows and bytes on the way.
 
     The caller's thread makes the rows. An error that I(rows) raises ends the COPY and is raised here; the server's own
     error is a TargetError whose details['context'] names the line, counted from 1 over I(rows).
@@ -88,6 +98,8 @@ def copy_in(session: Session, schema: str, table: str, names: Sequence[str], row
             pipe.put(data)
             total_rows += count
             total_bytes += len(data)
+            if advance is not None:
+                advance(count, len(data))
         pipe.finish()
     except _Aborted:
         pipe.stop()  # Raises the server's error.
@@ -103,6 +115,7 @@ class _Inbound:
     def __init__(self, session: Session, statement: Statement) -> None:
         self._chunks: queue.Queue[Optional[bytes]] = queue.Queue(QUEUED)
         self._rest = b""
+        self._session = session
         self._failed = False
         self._error: Optional[BaseException] = None
         self._thread = threading.Thread(target=self._run, args=(session, statement), daemon=True)
@@ -135,9 +148,16 @@ class _Inbound:
     def abort(self) -> None:
         """Make COPY fail on the server, and wait for that."""
         self._failed = True
-        with contextlib.suppress(_Aborted):
-            self.put(None)
-        self._thread.join()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._chunks.get_nowait()
+        with contextlib.suppress(queue.Full):
+            self._chunks.put_nowait(None)
+        self._thread.join(ABORT_PATIENCE)
+        if self._thread.is_alive():
+            # The server waits for something (a lock) and reads nothing.
+            self._session.cancel()
+            self._thread.join()
 
     def read(self, size: int) -> bytes:
         """What COPY asks for next, in the thread that talks to the server."""
@@ -165,10 +185,12 @@ def copy_out(session: Session, statement: Statement) -> Iterator[Tuple[Optional[
     pipe.start()
     try:
         yield from pipe.rows()
-    except GeneratorExit:
-        pipe.cancel()
-        if nested:
-            session.execute("ROLLBACK TO SAVEPOINT mcps_copy")
+    except BaseException:
+        # Closed early, or interrupted while waiting for the server; an error of the query has ended it by itself.
+        if not pipe.ended:
+            pipe.cancel()
+            if nested:
+                session.execute("ROLLBACK TO SAVEPOINT mcps_copy")
         raise
     if nested:
         session.execute("RELEASE SAVEPOINT mcps_copy")
@@ -185,6 +207,8 @@ class _Outbound:
         self._size = 0
         self._error: Optional[BaseException] = None
         self._discard = False
+        #: Whether the query has ended and all of its rows were taken.
+        self.ended = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -214,6 +238,7 @@ class _Outbound:
         while True:
             batch = self._chunks.get()
             if batch is None:
+                self.ended = True
                 break
             for line in batch:
                 yield decode_row(line)
@@ -229,8 +254,9 @@ class _Outbound:
         while self._chunks.get() is not None:
             pass
         self._thread.join()
-        if running and not self._session.in_transaction and self._error is None:
+        if running and self._error is None:
             # The query ended by itself while the request to stop was on its way: let that hit a harmless statement.
+            # In a transaction, what it breaks is mended by the rollback to the savepoint.
             with contextlib.suppress(TargetError):
                 self._session.value("SELECT 1")
 

@@ -42,7 +42,7 @@ class Ledger:
             self._session.execute(
                 compose(
                     "CREATE TABLE IF NOT EXISTS {table} (id text PRIMARY KEY, target_schema text NOT NULL,"
-                    " written timestamptz NOT NULL DEFAULT clock_timestamp(), document jsonb NOT NULL)",
+                    " written timestamptz NOT NULL DEFAULT clock_timestamp(), document json NOT NULL)",
                     table=identifier(self._schema, "journal"),
                 )
             )
@@ -65,6 +65,22 @@ class Ledger:
         system = self._session.value("SELECT system_identifier::text FROM pg_control_system()") if allowed else None
         return {"system": system, "database_oid": oid, "database": name, "schema": self._target}
 
+    def fitness(self) -> Dict[str, Any]:
+        """Whether this database could be migrated to: version, whether it takes writes, privileges, extensions."""
+        row = self._session.one(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),"
+            " n.oid IS NOT NULL, coalesce(has_schema_privilege(n.oid, 'CREATE'), false),"
+            " CASE WHEN j.oid IS NULL THEN has_database_privilege(d.oid, 'CREATE')"
+            " ELSE has_schema_privilege(j.oid, 'CREATE') END,"
+            " (SELECT coalesce(json_object_agg(extname, extversion), '{}') FROM pg_extension)::text"
+            " FROM pg_database d LEFT JOIN pg_namespace n ON n.nspname = %s LEFT JOIN pg_namespace j ON j.nspname = %s"
+            " WHERE d.datname = current_database()",
+            (self._target, self._schema),
+        )
+        names = ("version_number", "version", "in_recovery", "schema_exists", "may_create", "may_journal", "extensions")
+        found = dict(zip(names, row or ()))
+        return {**found, "extensions": json.loads(found["extensions"])}
+
     def document(self) -> Optional[Dict[str, Any]]:
         """The newest journal of the target schema."""
         if not self.exists("journal"):
@@ -82,7 +98,7 @@ class Ledger:
         """Put the document beside (or in place of) what is there of the same migration."""
         self._session.execute(
             compose(
-                "INSERT INTO {table} (id, target_schema, document) VALUES ({id}, {target}, {document}::jsonb)"
+                "INSERT INTO {table} (id, target_schema, document) VALUES ({id}, {target}, {document}::json)"
                 " ON CONFLICT (id) DO UPDATE SET document = excluded.document, written = clock_timestamp()",
                 table=identifier(self._schema, "journal"),
                 id=literal(document["id"]),

@@ -36,8 +36,11 @@ PINNED_SETTINGS: Tuple[Tuple[str, str], ...] = (
     ("idle_in_transaction_session_timeout", "0"),
     ("default_transaction_read_only", "off"),
     ("xmloption", "content"),
+    ("default_tablespace", ""),
     ("search_path", "pg_catalog, pg_temp"),
 )
+
+ISOLATION = {"repeatable read": "ISOLATION LEVEL REPEATABLE READ", "serializable": "ISOLATION LEVEL SERIALIZABLE"}
 
 #: SQLSTATE (or its class) and what the operator can do about it.
 ADVICE: Tuple[Tuple[str, str], ...] = (
@@ -169,7 +172,7 @@ class Session:
             return
         words = ["BEGIN"]
         if isolation:
-            words.append("ISOLATION LEVEL " + {"repeatable read": "REPEATABLE READ", "serializable": "SERIALIZABLE"}[isolation])
+            words.append(ISOLATION[isolation])
         if read_only:
             words.append("READ ONLY")
         self.execute(" ".join(words))
@@ -211,13 +214,18 @@ class Session:
     def use_application_path(self, schema: str) -> None:
         """Unqualified names inside the application's own functions mean what they mean to the application.
 
-        Functions behind generated columns and checks often lean on search_path. Undone by M(pin).
+        Functions behind generated columns and checks often lean on search_path. Holds until the transaction ends, or
+        until M(pin_path).
         """
-        self.execute("RESET search_path")
+        self.execute("SET LOCAL search_path TO DEFAULT")
         self.execute(
-            "SELECT set_config('search_path', quote_ident(%s) || ', ' || current_setting('search_path'), false)",
+            "SELECT set_config('search_path', quote_ident(%s) || ', ' || current_setting('search_path'), true)",
             (schema,),
         )
+
+    def pin_path(self) -> None:
+        """Undo M(use_application_path)."""
+        self.execute("SET LOCAL search_path TO pg_catalog, pg_temp")
 
     def pin(self) -> None:
         """Set what the meaning of text and names depends on."""
@@ -306,7 +314,7 @@ def connect(params: Mapping[str, Any], purpose: str = "") -> Session:
         raise TargetError(
             f"{where} is PostgreSQL {session.version // 10000}, which is too old.", advice="Use PostgreSQL 13 or newer."
         )
-    if session.value("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()") != "UTF8":
+    if session.value("SHOW server_encoding") != "UTF8":
         session.close()
         raise TargetError(f"{where} is not encoded in UTF8.", advice="Create the database with ENCODING 'UTF8'.")
     session.pin()
@@ -329,8 +337,7 @@ def target_error(error: Any, where: str, secret: str = "", action: str = "") -> 
     text = (getattr(diagnostics, "message_primary", None) or str(error)).strip()
     code = getattr(error, "pgcode", None) or ""
     details: Dict[str, Any] = {"sqlstate": code}
-    fields = ("schema_name", "table_name", "column_name", "constraint_name", "message_detail", "message_hint", "context")
-    for field in fields:
+    for field in ("schema_name", "table_name", "column_name", "constraint_name", "message_detail", "context"):
         found = getattr(diagnostics, field, None) if diagnostics else None
         if found:
             details[field.replace("message_", "").replace("_name", "")] = found

@@ -80,7 +80,7 @@ class RawFile:
                 for descriptor in self._open.pop(self._key):
                     os.close(descriptor)
 
-    def __enter__(self) -> "RawFile":
+    def __enter__(self) -> RawFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -138,7 +138,8 @@ def _open_regular(path: str) -> int:
         return os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         raise SourceError(
-            f"There is no SQLite file {path}.", advice="Check the path, and that it is on the host where this task runs."
+            f"There is no SQLite file {path}.",
+            advice="Check the path, and that it is on the host where this task runs.",
         ) from None
     except PermissionError as error:
         raise SourceError(
@@ -146,7 +147,9 @@ def _open_regular(path: str) -> int:
             advice="Let this user read it (and search its directory), or run the task as a user that may (become).",
         ) from None
     except OSError as error:
-        raise SourceError(f"The SQLite file {path} cannot be read: {error.strerror}.", advice="Check the path.") from None
+        raise SourceError(
+            f"The SQLite file {path} cannot be read: {error.strerror}.", advice="Check the path."
+        ) from None
 
 
 def _user() -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._transfer._model import ForeignKey, SourceColumn, SourceTable
-from ._names import ROWID_NAMES, folded, quoted, spelled
+from ._names import ROWID_NAMES, compose, folded, spelled
 
 Query = Callable[[str], List[Tuple[Any, ...]]]
 
@@ -54,7 +54,7 @@ def _old_kind(name: str, virtual: Set[str]) -> str:
 
 def _read_table(query: Query, name: str, kind: str) -> SourceTable:
     try:
-        described = query(f"PRAGMA main.table_xinfo({quoted(name)})")
+        described = query(compose("PRAGMA main.table_xinfo({name})", name=name))
     except sqlite3.Error:
         # A virtual table whose module this SQLite does not have. That it is there is all that can be known.
         if kind != "virtual":
@@ -66,9 +66,9 @@ def _read_table(query: Query, name: str, kind: str) -> SourceTable:
     )
     numbered = sorted((row[5], row[1], row[2] or "") for row in described if row[5])
     primary_key = tuple(column for _, column, _ in numbered)
-    indexes = query(f"PRAGMA main.index_list({quoted(name)})") if kind != "virtual" else []
+    indexes = query(compose("PRAGMA main.index_list({name})", name=name)) if kind != "virtual" else []
     # Only a WITHOUT ROWID table answers as an index (sqlite.org, pragma.html#pragma_index_info, since 3.30).
-    without_rowid = kind != "virtual" and bool(query(f"PRAGMA main.index_info({quoted(name)})"))
+    without_rowid = kind != "virtual" and bool(query(compose("PRAGMA main.index_info({name})", name=name)))
     alias = (
         len(numbered) == 1
         and folded(numbered[0][2]) == "integer"
@@ -97,7 +97,7 @@ def _unique(query: Query, indexes: Sequence[Tuple[Any, ...]], columns: List[str]
     for _, index, unique, origin, partial in indexes:
         if not unique or partial or origin == "pk":
             continue
-        names = [row[2] for row in query(f"PRAGMA main.index_info({quoted(index)})")]
+        names = [row[2] for row in query(compose("PRAGMA main.index_info({name})", name=index))]
         if names and all(name in columns for name in names):
             found.add(tuple(names))
     return tuple(sorted(found))
@@ -106,7 +106,7 @@ def _unique(query: Query, indexes: Sequence[Tuple[Any, ...]], columns: List[str]
 def _foreign_keys(query: Query, name: str) -> Tuple[ForeignKey, ...]:
     """Foreign keys in the order of their declaration; parent columns that were left out are empty texts."""
     grouped: Dict[int, List[Tuple[Any, ...]]] = {}
-    for row in query(f"PRAGMA main.foreign_key_list({quoted(name)})"):
+    for row in query(compose("PRAGMA main.foreign_key_list({name})", name=name)):
         grouped.setdefault(row[0], []).append(row)
     # SQLite numbers foreign keys from the last declared to the first.
     keys = []

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional
@@ -164,10 +164,8 @@ def _unwritable(dest: str, error: OSError) -> SourceError:
 
 def _remove(*paths: str) -> None:
     for path in paths:
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(path)
-        except FileNotFoundError:
-            pass
 
 
 def _check_room(dest: str, needed: int) -> None:

@@ -9,12 +9,12 @@ import sqlite3
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
-from .._transfer._model import SourceTable
+from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
 from ._file import BUSY_TIMEOUT, RawFile, connect, explained, wal_bytes, wal_path
 from ._manifest import recorded_hash
-from ._names import ROWID_NAMES, folded, quoted
+from ._names import ROWID_NAMES, Sql, compose, folded, joined
 from ._schema import read_tables
 
 #: Rows that are fetched at a time.
@@ -48,7 +48,7 @@ class SqliteSource:
             connection.create_collation(self._collation, lambda a, b: (a > b) - (a < b))
 
     @classmethod
-    def open(cls, path: str, busy_timeout: float = BUSY_TIMEOUT) -> "SqliteSource":
+    def open(cls, path: str, busy_timeout: float = BUSY_TIMEOUT) -> SqliteSource:
         """The database in the file I(path), which is never created or changed.
 
         The one exception is SQLite's own: where a writer died in the middle, its unfinished transaction is rolled back
@@ -74,7 +74,7 @@ class SqliteSource:
         self.connection.close()
         self._file.close()
 
-    def __enter__(self) -> "SqliteSource":
+    def __enter__(self) -> SqliteSource:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -96,7 +96,7 @@ class SqliteSource:
         return list(self._tables)
 
     def count(self, table: SourceTable) -> int:
-        for row in self.query(f"SELECT count(*) FROM main.{quoted(table.name)}", what=table.name):
+        for row in self.query(compose("SELECT count(*) FROM main.{table}", table=table.name), what=table.name):
             return int(row[0])
         raise AssertionError("count(*) returns one row")
 
@@ -112,14 +112,17 @@ class SqliteSource:
         Raises ValueError for a column that is not there, SourceError where reading fails.
         """
         _check_columns(table, [*columns, *order_by])
-        selected = ", ".join(self._column(name) for name in columns) or "NULL"
-        statement = f"SELECT {selected} FROM main.{quoted(table.name)} AS t"
+        statement = compose(
+            "SELECT {columns} FROM main.{table} AS t",
+            columns=joined(", ", map(column_of_t, columns)) if columns else Sql("NULL"),
+            table=table.name,
+        )
         parameters: List[Any] = []
         if after is not None:
             condition, parameters = self._behind(order_by, after)
-            statement += f" WHERE {condition}"
+            statement = joined(" WHERE ", (statement, condition))
         if order_by:
-            statement += " ORDER BY " + ", ".join(self._ordered(name) for name in order_by)
+            statement = joined(" ORDER BY ", (statement, joined(", ", map(self._ordered, order_by))))
         return self.query(statement, parameters, table.name)
 
     def fingerprint(self) -> str:
@@ -131,7 +134,7 @@ class SqliteSource:
 
     # What else this layer needs
 
-    def query(self, statement: str, parameters: Sequence[Any] = (), what: Optional[str] = None) -> Iterator[SourceRow]:
+    def query(self, statement: str, parameters: Sequence[Any] = (), what: Optional[str] = None) -> Iterator[Tuple[Any, ...]]:
         """The rows of I(statement), streamed. I(what) is the table that an error names."""
         cursor = self.connection.cursor()
         try:
@@ -146,39 +149,69 @@ class SqliteSource:
         finally:
             cursor.close()
 
+    def orphans(self, table: SourceTable, columns: Sequence[str], key: ForeignKey) -> Iterator[SourceRow]:
+        """I(columns) of the rows of I(table) whose foreign key I(key) is nowhere NULL and has no parent.
+
+        Text is compared by its bytes, whatever the columns' collations are. Raises ValueError for unknown columns.
+        """
+        _check_columns(table, [*columns, *key.columns])
+        parent = next((one for one in self.tables() if one.name == key.parent), None)
+        if parent is None:
+            raise ValueError(f"there is no table {key.parent}")
+        _check_columns(parent, key.parent_columns)
+        there = [compose("{column} IS NOT NULL", column=column_of_t(name)) for name in key.columns]
+        same = [
+            compose("p.{parent} = t.{child} COLLATE BINARY", parent=theirs, child=ours)
+            for ours, theirs in zip(key.columns, key.parent_columns)
+        ]
+        statement = compose(
+            "SELECT {columns} FROM main.{table} AS t"
+            " WHERE {there} AND NOT EXISTS (SELECT 1 FROM main.{parent} AS p WHERE {same})",
+            columns=joined(", ", map(column_of_t, columns)),
+            table=table.name,
+            there=joined(" AND ", there),
+            parent=parent.name,
+            same=joined(" AND ", same),
+        )
+        return self.query(statement, what=table.name)
+
     def pragma(self, name: str) -> Any:
         """The value of a PRAGMA that returns one."""
         return next(self.query(f"PRAGMA {name}"))[0]
 
-    def _column(self, name: str) -> str:
-        # Qualified, because SQLite takes an unqualified name in double quotes that is no column for a text.
-        return f"t.{quoted(name)}"
+    def _ordered(self, name: str) -> Sql:
+        return compose("{column} COLLATE {collation}", column=column_of_t(name), collation=Sql(self._collation))
 
-    def _ordered(self, name: str) -> str:
-        return f"{self._column(name)} COLLATE {self._collation}"
-
-    def _behind(self, order_by: Sequence[str], after: SourceRow) -> Tuple[str, List[Any]]:
+    def _behind(self, order_by: Sequence[str], after: SourceRow) -> Tuple[Sql, List[Any]]:
         """Condition and parameters for rows behind the key I(after), NULL being before everything."""
         if not order_by or len(after) != len(order_by):
             raise ValueError(f"a key of {len(order_by)} columns cannot start behind {len(after)} values")
         if all(value is not None for value in after):
-            left = ", ".join(self._ordered(name) for name in order_by)
-            right = ", ".join(_placeholder(value) for value in after)
-            return f"({left}) > ({right})", [_bound(value) for value in after]
-        alternatives: List[str] = []
+            left = joined(", ", map(self._ordered, order_by))
+            right = joined(", ", map(_placeholder, after))
+            return compose("({left}) > ({right})", left=left, right=right), [_bound(value) for value in after]
+        alternatives: List[Sql] = []
         parameters: List[Any] = []
         for index, value in enumerate(after):
             terms = []
             for name, same in zip(order_by[:index], after[:index]):
-                terms.append(f"{self._ordered(name)} IS {_placeholder(same)}")
+                terms.append(joined(" IS ", (self._ordered(name), _placeholder(same))))
                 parameters.append(_bound(same))
             if value is None:
-                terms.append(f"{self._column(order_by[index])} IS NOT NULL")
+                terms.append(compose("{column} IS NOT NULL", column=column_of_t(order_by[index])))
             else:
-                terms.append(f"{self._ordered(order_by[index])} > {_placeholder(value)}")
+                terms.append(joined(" > ", (self._ordered(order_by[index]), _placeholder(value))))
                 parameters.append(_bound(value))
-            alternatives.append("(" + " AND ".join(terms) + ")")
-        return "(" + " OR ".join(alternatives) + ")", parameters
+            alternatives.append(compose("({terms})", terms=joined(" AND ", terms)))
+        return compose("({any})", any=joined(" OR ", alternatives)), parameters
+
+
+def column_of_t(name: str) -> Sql:
+    """The column of the table that is called t in the statement.
+
+    Qualified, because SQLite takes an unqualified name in double quotes that is no column for a text.
+    """
+    return compose("t.{column}", column=name)
 
 
 def _open_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
@@ -223,9 +256,9 @@ def _check_columns(table: SourceTable, names: Sequence[str]) -> None:
             raise ValueError(f"{table.name} has no column {name}")
 
 
-def _placeholder(value: SqliteValue) -> str:
+def _placeholder(value: SqliteValue) -> Sql:
     # The plus takes the affinity away that CAST gives, so that a column's numbers are not compared as text.
-    return "+CAST(? AS TEXT)" if isinstance(value, InvalidText) else "?"
+    return Sql("+CAST(? AS TEXT)") if isinstance(value, InvalidText) else Sql("?")
 
 
 def _bound(value: SqliteValue) -> Any:
@@ -244,4 +277,3 @@ def file_fingerprint(path: str) -> str:
     except OSError:
         return text
     return f"{text}:wal:{log.st_size}-{log.st_mtime_ns}" if log.st_size else text
-

@@ -113,8 +113,8 @@ def compare_table(
 ) -> TableVerdict:
     """Compare one mapped table.
 
-    I(limit) bounds the differences that are described, never those that are counted. I(watch) names integer target
-    columns whose outermost value is wanted: true for the smallest, false for the largest. I(quarantined) holds the
+    I(limit) bounds the differences that are described, never those that are counted. I(watch) names target columns of
+    whole numbers whose outermost value is wanted: true for the smallest, false for the largest. I(quarantined) holds the
     keys (source values of C(SourceTable.key), in that order) of rows that must not be in the target.
     """
     comparison = _Comparison(table, source, target, make_spool, limit, watch or {}, quarantined, progress or Silent())
@@ -125,13 +125,17 @@ def compare_table(
             verdict = comparison.run(order)
         except Disorder as disorder:
             comparison.take_back()
-            if disorder.twice:
-                order = CONTENT
-            else:
-                order = SOURCE if order == STREAMED and disorder.side == "source" else BOTH
+            order = _after(order, disorder)
             continue
         verdict.seconds = time.monotonic() - started
         return verdict
+
+
+def _after(order: str, disorder: Disorder) -> str:
+    """The order to go on with once I(order) has turned out not to hold."""
+    if disorder.twice:
+        return CONTENT
+    return SOURCE if order == STREAMED and disorder.side == "source" else BOTH
 
 
 class _Comparison:
@@ -248,13 +252,13 @@ class _Comparison:
                 waiting = 0
             if self.quarantined and tuple([row[place] for place in self.naming]) in self.quarantined:
                 verdict.quarantined += 1
-                self._watch_unconverted(row)
+                self._watch_absent(row)
                 continue
             try:
                 literals = convert(row)
             except RowMisfit:
                 converted = self._convert_each(row)
-                self._watch_unconverted(row)
+                self._watch_absent(row)
                 if self._unplaced(order, converted):
                     self._lack(row, converted)
                     continue
@@ -263,7 +267,7 @@ class _Comparison:
             for place, name, outer in self.watched:
                 literal = literals[place]
                 if literal is not None:
-                    number = int(literal)
+                    number = _whole(literal)
                     known = verdict.source_extremes
                     known[name] = outer(known[name], number) if name in known else number
             yield _SourceItem(bytes_of(literals), row, literals)
@@ -284,7 +288,7 @@ class _Comparison:
             for place, name, outer in self.watched:
                 literal = row[place]
                 if literal is not None:
-                    number = int(literal)
+                    number = _whole(literal)
                     known[name] = outer(known[name], number) if name in known else number
             yield _TargetItem(bytes_of(row), row)
 
@@ -303,17 +307,23 @@ class _Comparison:
         places = range(self.width) if order == CONTENT else self.key_places
         return any(isinstance(converted[place], Misfit) for place in places)
 
-    def _watch_unconverted(self, row: SourceRow) -> None:
-        """A row that is not in the target may come back later: its key counts for the sequences."""
+    def _watch_absent(self, row: SourceRow) -> None:
+        """A row that is not in the target may come back later: its key counts for the sequences, if the type holds it."""
         known = self.verdict.source_extremes
         for place, name, outer in self.watched:
-            value = row[place]
-            if isinstance(value, int):
-                known[name] = outer(known[name], value) if name in known else value
+            try:
+                literal = self.converter.converters[place].convert(row[place])
+            except Misfit:
+                continue
+            if literal is not None:
+                number = _whole(literal)
+                known[name] = outer(known[name], number) if name in known else number
 
     # Sorting on disk
 
-    def _sorted(self, stack: ExitStack, items: Iterable[Tuple[bytes, bytes]], unpack: Callable[[bytes, bytes], Any]) -> Any:
+    def _sorted(
+        self, stack: ExitStack, items: Iterable[Tuple[bytes, bytes]], unpack: Callable[[bytes, bytes], Any]
+    ) -> Any:
         spool = self.make_spool()
         stack.callback(spool.close)
         spool.fill(items)
@@ -323,7 +333,8 @@ class _Comparison:
     def _pack(item: _SourceItem) -> Tuple[bytes, bytes]:
         row = tuple([(value.raw,) if isinstance(value, InvalidText) else value for value in item.row])
         literals = None if any(isinstance(literal, Misfit) for literal in item.literals) else tuple(item.literals)
-        return item.key, marshal.dumps((row, literals))
+        payload: Any = (row, literals)
+        return item.key, marshal.dumps(payload)
 
     def _unpack(self, key: bytes, payload: bytes) -> _SourceItem:
         row, literals = marshal.loads(payload)
@@ -425,6 +436,11 @@ class _Comparison:
         for column, literal in zip(columns, key):
             values.append(None if literal is None else _READ.get(column.target.type.name, str)(literal))
         return name_row([column.source for column in columns], values)
+
+
+def _whole(literal: str) -> int:
+    """The number that a sequence has to be compared with; a numeric column may print decimal places."""
+    return int(literal) if "." not in literal else int(literal.partition(".")[0])
 
 
 def _bytes(literal: str) -> bytes:

@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ._sequences import SequenceState
 from ._values import SAMPLE_LENGTH, SqliteValue, sample
 
 #: What stands in a difference where one side has no such row.
@@ -165,58 +166,45 @@ def _escaped(text: str, start: int, end: int) -> str:
 
 
 @dataclass(frozen=True)
-class SequenceState:
-    """A sequence of the target that feeds a column: where it stands, without having consumed a value.
+class SequenceVerdict:
+    """Whether a sequence's next value is beyond the outermost one of both sides (None: no value anywhere).
 
-    I(table) and I(column) are the target's names.
+    I(table) is the source's name, I(column) the target's.
     """
 
-    name: str
+    state: SequenceState
     table: str
     column: str
-    last_value: int
-    is_called: bool
-    increment: int
-
-    @property
-    def next(self) -> int:
-        """The value that the next insert gets."""
-        return self.last_value + self.increment if self.is_called else self.last_value
-
-
-@dataclass(frozen=True)
-class SequenceVerdict:
-    """Whether a sequence's next value is beyond the outermost one of both sides (None: no value anywhere)."""
-
-    sequence: SequenceState
-    table: str
     outermost: Optional[int]
 
     @property
     def ok(self) -> bool:
         if self.outermost is None:
             return True
-        if self.sequence.increment < 0:
-            return self.sequence.next < self.outermost
-        return self.sequence.next > self.outermost
+        beyond = self.state.next - self.outermost
+        return beyond < 0 if self.state.increment < 0 else beyond > 0
 
     def as_dict(self) -> Dict[str, Any]:
         return {
-            "sequence": self.sequence.name,
+            "sequence": f"{self.state.schema}.{self.state.name}",
             "table": self.table,
-            "column": self.sequence.column,
-            "next": self.sequence.next,
+            "column": self.column,
+            "next": self.state.next,
             "max": self.outermost,
             "ok": self.ok,
         }
 
 
-def judge_sequence(sequence: SequenceState, verdict: TableVerdict) -> SequenceVerdict:
-    """Compare where I(sequence) stands with the watched values of its table."""
-    found = [
-        extremes[sequence.column]
-        for extremes in (verdict.source_extremes, verdict.target_extremes)
-        if sequence.column in extremes
-    ]
-    outer = min if sequence.increment < 0 else max
-    return SequenceVerdict(sequence, verdict.table, outer(found) if found else None)
+def judge_sequence(
+    state: SequenceState, column: str, verdict: TableVerdict, counter: Optional[int] = None
+) -> SequenceVerdict:
+    """Compare where I(state) stands with the watched values of the target's I(column).
+
+    I(counter) is the source's own memory of the largest key that it ever gave out, None where it keeps none.
+    """
+    found = [extremes[column] for extremes in (verdict.source_extremes, verdict.target_extremes) if column in extremes]
+    if state.increment < 0:
+        return SequenceVerdict(state, verdict.table, column, min(found, default=None))
+    return SequenceVerdict(
+        state, verdict.table, column, max([*found, *([] if counter is None else [counter])], default=None)
+    )

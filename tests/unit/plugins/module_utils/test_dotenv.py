@@ -8,10 +8,11 @@ import shlex
 import string
 
 import pytest
-from ansible_collections.mcps.postgres.plugins.module_utils._dotenv import edited, parse, quoted, values
-from ansible_collections.mcps.postgres.plugins.module_utils._errors import MigrationError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.mcps.postgres.plugins.module_utils._dotenv import edited, parse, quoted, values
+from ansible_collections.mcps.postgres.plugins.module_utils._errors import MigrationError
 
 FILE = """\
 # Database
@@ -51,7 +52,8 @@ def test_reading(text: str, expected: dict[str, str]) -> None:
 def test_only_the_keys_in_question_change() -> None:
     text = edited(FILE, {"DATABASE_URL": "postgresql://u:p%40@h/d", "DB_ECHO": "true", "NEW": "a b"}, ["DATABASE_PATH"])
     assert text == FILE.replace(
-        "export DATABASE_URL=sqlite+aiosqlite:///data/mcps.db  # the old one", "export DATABASE_URL=postgresql://u:p%40@h/d"
+        "export DATABASE_URL=sqlite+aiosqlite:///data/mcps.db  # the old one",
+        "export DATABASE_URL=postgresql://u:p%40@h/d",
     ).replace("DATABASE_PATH = 'data/mcps.db'\n", "").replace("DB_ECHO=no\nDB_ECHO=false", "DB_ECHO=true").replace(
         "LAST=#none", "LAST=#none\nNEW='a b'\n"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.mcps.postgres.plugins.plugin_utils._progress_lines import Lines, duration
 
 
@@ -30,6 +31,9 @@ def test_a_finished_table_is_told_once_and_at_once() -> None:
     assert lines.due(status(), 0.2) == []
     more = [*status()["finished"], {"table": "tool", "rows": 1, "seconds": 2.0}]
     assert lines.due(status(finished=more), 0.3) == ["  load  tool  1 row  2.0 s  0 rows/s"]
+
+    pages = [*more, {"table": "file", "rows": 3308, "seconds": 2.0}]
+    assert lines.due(status(finished=pages, unit="pages"), 0.4) == ["  load  file  3,308 pages  2.0 s  1,654 pages/s"]
 
 
 def test_a_long_table_is_told_every_interval() -> None:

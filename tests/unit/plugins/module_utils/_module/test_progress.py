@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import MigrationError
 from ansible_collections.mcps.postgres.plugins.module_utils._module._progress import FileProgress, Lease, progress_for
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._ports import Silent

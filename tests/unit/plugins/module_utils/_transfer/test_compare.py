@@ -8,6 +8,9 @@ from collections import Counter
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer import _compare
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._compare import compare_table
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._keys import OrderTerm, key_plan
@@ -25,8 +28,6 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._rows impo
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import InvalidText
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._verdict import TableVerdict
-from hypothesis import given
-from hypothesis import strategies as st
 
 TargetRow = Tuple[Optional[str], ...]
 
@@ -47,7 +48,7 @@ def make_map(
         target,
         tuple(
             ColumnMap(name, column, (rules[name],) if rules and name in rules else ())
-            for (name, _), column in zip(columns, targets)
+            for (name, _), column in zip(columns, targets, strict=True)
         ),
     )
 
@@ -100,7 +101,7 @@ class ListTarget:
     def __init__(self, table: TableMap, rows: Iterable[Sequence[Optional[str]]], obeys: bool = True) -> None:
         names = [column.target.name for column in table.columns]
         self.content: List[Dict[str, Optional[str]]] = [
-            {**dict(zip(names, row)), "ctid": f"(0,{number})"} for number, row in enumerate(rows, 1)
+            {**dict(zip(names, row, strict=True)), "ctid": f"(0,{number})"} for number, row in enumerate(rows, 1)
         ]
         keys = [column.target for column in table.key_columns or ()]
         self.key_names = [column.name for column in keys]
@@ -223,7 +224,7 @@ def test_merge_join_against_dictionaries(left: Any, right: Any, obeys: bool) -> 
     pairs = [(left[key], right[key]) for key in left.keys() & right.keys()]
     assert verdict.missing == len(left.keys() - right.keys())
     assert verdict.extra == len(right.keys() - left.keys())
-    assert verdict.different == sum(repr(a) != repr(b) for one, two in pairs for a, b in zip(one, two))
+    assert verdict.different == sum(repr(a) != repr(b) for one, two in pairs for a, b in zip(one, two, strict=True))
     assert {d.key for d in verdict.differences if d.kind == "missing"} == {
         f"id={k}" for k in left.keys() - right.keys()
     }
@@ -281,7 +282,7 @@ def test_keys_that_occur_twice(left: Any, right: Any) -> None:
 def test_uuid_keys_in_every_spelling(keys: Any, spellings: Sequence[str], obeys: bool) -> None:
     table = make_map([("id", "uuid"), ("name", "text")])
     spell = {"hex": lambda u: u.hex, "HEX": lambda u: u.hex.upper(), "dashed": str, "blob": lambda u: u.bytes}
-    source = ListSource([{"id": spell[how](key), "name": str(key)} for key, how in zip(keys, spellings)])
+    source = ListSource([{"id": spell[how](key), "name": str(key)} for key, how in zip(keys, spellings, strict=False)])
     target = ListTarget(table, [(str(key), str(key)) for key in keys], obeys)
     verdict = compare(table, source, target)
     assert verdict.equal

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import List, Tuple
 
 import pytest
+
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._counterparts import missing_counterparts
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._mapping import plan_mapping
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
@@ -21,6 +22,7 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types imp
 
 INTEGER = parse_type("integer")
 Names = Tuple[str, ...]
+RENAMED = MappingOptions(rename_tables={"parent": "elder"}, rename_columns={"child.up": "elder_id"})
 
 
 def problems(
@@ -30,7 +32,7 @@ def problems(
     target_key: Names = ("id",),
     target_unique: Tuple[Names, ...] = (),
     target_foreign: Tuple[ForeignKey, ...] = (),
-    options: MappingOptions = MappingOptions(rename_tables={"parent": "elder"}, rename_columns={"child.up": "elder_id"}),
+    options: MappingOptions = RENAMED,
 ) -> List[Tuple[str, str]]:
     source = [
         SourceTable("parent", (SourceColumn("id"), SourceColumn("code")), ("id",)),
@@ -40,7 +42,12 @@ def problems(
     target = [
         TargetTable("s", "elder", tuple(TargetColumn(name, INTEGER) for name in ("id", "code")), ("id",)),
         TargetTable(
-            "s", "child", tuple(TargetColumn(name, INTEGER) for name in names), target_key, target_foreign, target_unique
+            "s",
+            "child",
+            tuple(TargetColumn(name, INTEGER) for name in names),
+            target_key,
+            target_foreign,
+            target_unique,
         ),
     ]
     mapping = plan_mapping(source, target, options)

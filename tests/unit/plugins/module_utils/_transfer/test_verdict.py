@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
+
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._sequences import SequenceState
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._verdict import (
-    SequenceState,
     TableVerdict,
     judge_sequence,
     name_row,
@@ -81,9 +82,17 @@ def test_sequences(
     if source is not None and target is not None:
         verdict.source_extremes["id"] = source
         verdict.target_extremes["id"] = target
-    judged = judge_sequence(SequenceState("t_id_seq", "t", "id", last, called, increment), verdict)
+    judged = judge_sequence(SequenceState("s", "t_id_seq", increment, -100, 100, last, called), "id", verdict)
     assert judged.as_dict()["next"] == following
     assert judged.ok is ok
+
+
+def test_a_key_that_sqlite_gave_out_once_is_not_given_again() -> None:
+    verdict = TableVerdict("s", "t", 5, source_extremes={"id": 10})
+    state = SequenceState("s", "t_id_seq", 1, 1, 100, 10, True)
+    assert judge_sequence(state, "id", verdict, counter=10).ok
+    assert not judge_sequence(state, "id", verdict, counter=11).ok
+    assert not judge_sequence(state, "id", TableVerdict("s", "t", 5), counter=11).ok
 
 
 def test_everything_is_counted_and_a_few_are_kept() -> None:

@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments of sqlite_import in, what was loaded out."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from dataclasses import replace
+from typing import Any, Dict, List, Sequence
+from typing import Mapping as MappingType
+
+from .._argspec import Spec, mapping_spec, progress_spec, source_spec, target_spec
+from .._errors import MigrationError
+from .._files import read_optional, replace_file
+from .._postgres._session import connect
+from .._postgres._target import PostgresTarget
+from .._sqlite._source import SqliteSource
+from .._transfer._load import LoadPlan, LoadReport, LoadSettings, SequenceReport, TableResult, plan_load, run_load
+from .._transfer._mapping import options_from_params, plan_mapping, require_sound
+from .._transfer._model import Mapping, Skipped
+from ._progress import progress_for
+from ._runner import Outcome, Task
+
+
+def argument_spec() -> Spec:
+    """What sqlite_import takes."""
+    return {
+        **source_spec(),
+        **target_spec(),
+        **mapping_spec(),
+        "on_invalid": {"type": "str", "choices": ["fail", "quarantine"], "default": "fail"},
+        "quarantine_file": {"type": "path"},
+        "quarantine_budget": {"type": "int", "default": 0},
+        "replace": {"type": "bool", "default": False},
+        "journal_schema": {"type": "str", "default": "mcps_migration"},
+        "maintenance_work_mem": {"type": "str", "default": "256MB"},
+        "analyze": {"type": "bool", "default": True},
+        **progress_spec(),
+    }
+
+
+def module_options() -> Dict[str, Any]:
+    """AnsibleModule's own conditions between the arguments."""
+    return {"required_if": [("on_invalid", "quarantine", ["quarantine_file"])]}
+
+
+def import_sqlite(task: Task) -> Outcome:
+    """Plan, and unless in check mode load. Raises MigrationError."""
+    params = task.params
+    settings = LoadSettings(
+        source=params["source"],
+        budget=params["quarantine_budget"] if params["on_invalid"] == "quarantine" else None,
+        replace=params["replace"],
+        analyze=params["analyze"],
+    )
+    _require_writable(params["quarantine_file"])
+    with SqliteSource.open(params["source"]) as source, connect(params, "import") as session:
+        target = PostgresTarget(
+            session, params["target_schema"], params["journal_schema"], params["maintenance_work_mem"]
+        )
+        # Taken in check mode too: a load that would be refused must not be promised.
+        target.lock()
+        mapping = plan_mapping(source.tables(), target.tables(), options_from_params(params))
+        mapping = require_sound(_explain(mapping, target.other_relations()))
+        target.require_loadable([table.target.name for table in mapping.tables])
+        plan = plan_load(source, target, mapping, settings)
+        if task.check_mode:
+            return _foreseen(plan)
+        totals = {table.map.source.name: table.rows for table in plan.tables}
+        report = run_load(plan, source, target, settings, progress_for(params, "load", totals))
+        written = False
+        if settings.budget is not None:
+            written = _write_quarantine(params["quarantine_file"], list(target.quarantined(report.run)))
+    return _outcome(plan, report, params["quarantine_file"] if settings.budget is not None else None, written)
+
+
+def _explain(mapping: Mapping, others: MappingType[str, str]) -> Mapping:
+    """Say what stands where a table is missing, e.g. a view."""
+    problems = []
+    for problem in mapping.problems:
+        name = problem.reason.rpartition("the target has no table ")[2]
+        if name in others and not problem.column:
+            problem = replace(
+                problem,
+                reason=f"{name} is {others[name]} in the target, and rows are loaded into tables only",
+                advice="Exclude the table, or map it onto the table behind with rename_tables.",
+            )
+        problems.append(problem)
+    return replace(mapping, problems=tuple(problems))
+
+
+def _require_writable(path: Any) -> None:
+    """Find out before the load, not after it, that the quarantine file has no place."""
+    if path and not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK):
+        raise MigrationError(
+            f"The quarantine file {path} cannot be written.",
+            advice="Give quarantine_file a path in an existing folder that the module's user may write.",
+        )
+
+
+def _write_quarantine(path: str, entries: Sequence[MappingType[str, Any]]) -> bool:
+    """Whether the file had to be written: it holds exactly I(entries) afterwards, for its owner only."""
+    content = "".join(json.dumps(entry) + "\n" for entry in entries).encode("ascii")
+    if read_optional(path) == content:
+        return False
+    replace_file(path, content, 0o600)
+    return True
+
+
+def _foreseen(plan: LoadPlan) -> Outcome:
+    """What check mode says: the same fields, with the rows that there are to load."""
+    existing = plan.state == "existing"
+    done = plan.run.done if plan.run is not None else {}
+    tables = [
+        done[table.map.source.name]
+        if existing
+        else TableResult(table.map.source.name, table.map.target.name, table.rows, 0, 0.0)
+        for table in plan.tables
+    ]
+    result = _result(plan, tables, [], resumed=plan.state == "resume")
+    return _with_difference(Outcome(changed=not existing, result=result), plan, tables)
+
+
+def _outcome(plan: LoadPlan, report: LoadReport, quarantine_file: Any, written: bool) -> Outcome:
+    result = _result(plan, report.tables, report.sequences, report.resumed)
+    result["catalog_unchanged"] = True
+    result["quarantine_file"] = quarantine_file
+    result["memory_peak_bytes"] = _memory_peak()
+    changed = plan.state != "existing" or written
+    return _with_difference(Outcome(changed=changed, result=result), plan, report.tables)
+
+
+def _with_difference(outcome: Outcome, plan: LoadPlan, tables: Sequence[TableResult]) -> Outcome:
+    outcome.before = {table.map.target.name: {"rows": table.before} for table in plan.tables}
+    outcome.after = {table.target: {"rows": table.rows} for table in tables}
+    if plan.undo is not None:
+        outcome.warnings.append(
+            f"The unfinished import of {plan.undo.source} from {plan.undo.started} does not go on with this source and"
+            " these options: what it had loaded is removed first."
+        )
+    return outcome
+
+
+def _result(
+    plan: LoadPlan, tables: Sequence[TableResult], sequences: Sequence[SequenceReport], resumed: bool
+) -> Dict[str, Any]:
+    seconds = sum(table.seconds for table in tables)
+    rows = sum(table.rows for table in tables)
+    return {
+        "state": "existing" if plan.state == "existing" else "loaded",
+        "tables": [
+            {
+                "table": table.table,
+                "target": table.target,
+                "rows": table.rows,
+                "bytes": table.bytes,
+                "seconds": table.seconds,
+                "quarantined": table.quarantined,
+            }
+            for table in tables
+        ],
+        "rows": rows,
+        "bytes": sum(table.bytes for table in tables),
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(rows / seconds, 1) if seconds else None,
+        "quarantined": sum(table.quarantined for table in tables),
+        "rules": [
+            {"table": table.table, "column": column, "rule": rule, "values": count}
+            for table in tables
+            for column, rule, count in table.rules
+        ],
+        "sequences": [vars(sequence) for sequence in sequences],
+        "skipped": _skipped(plan.skipped),
+        "resumed": resumed,
+    }
+
+
+def _skipped(skipped: Sequence[Skipped]) -> List[Dict[str, str]]:
+    return [{"table": entry.table, "column": entry.column, "reason": entry.reason} for entry in skipped]
+
+
+def _memory_peak() -> int:
+    """This process's largest resident size in bytes (getrusage counts KiB, on macOS bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,814 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The load: every row of the source in the target, or the target as it was.
+
+Tables are loaded one transaction each and journaled in the target, so that a run that was killed goes on where it
+stopped; with replace, everything is one transaction. What happens in which transaction is in docs/load.md.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
+from typing import (
+    Mapping as MappingType,
+)
+
+from .._errors import JournalError, MigrationError, TargetError
+from ._model import Mapping, Skipped, TableMap
+from ._ports import Progress, RowSource, SourceRow
+from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
+from ._rows import Literal, RowConverter, RowMisfit
+from ._sequences import SequenceState, next_free
+from ._values import KINDS, Misfit, from_json, sample, to_json
+
+Canonical = Tuple[Literal, ...]
+
+#: Times that a table is begun anew because the server refused a row that no codec could foresee.
+MAX_REFUSALS = 20
+
+
+# What the executor needs of the target
+
+
+@dataclass(frozen=True)
+class KeyDefinition:
+    """A foreign key, with the statement's text that makes it again.
+
+    I(operators) compare a parent's column with the child's. I(checked) is false where PostgreSQL does not hold present
+    rows against the key (NOT VALID, NOT ENFORCED).
+    """
+
+    schema: str
+    table: str
+    name: str
+    definition: str
+    comment: Optional[str]
+    columns: Tuple[str, ...]
+    parent_schema: str
+    parent: str
+    parent_columns: Tuple[str, ...]
+    operators: Tuple[Tuple[str, str], ...]
+    match_full: bool
+    checked: bool
+
+    @classmethod
+    def from_dict(cls, document: MappingType[str, Any]) -> KeyDefinition:
+        """What dataclasses.asdict() and JSON made of a KeyDefinition."""
+        values = dict(document)
+        for name in ("columns", "parent_columns"):
+            values[name] = tuple(values[name])
+        values["operators"] = tuple((where, sign) for where, sign in values["operators"])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What became of one table. I(rules) are (column, rule, number of values)."""
+
+    table: str
+    target: str
+    rows: int
+    bytes: int
+    seconds: float
+    quarantined: int = 0
+    rules: Tuple[Tuple[str, str, int], ...] = ()
+
+    @classmethod
+    def from_dict(cls, document: MappingType[str, Any]) -> TableResult:
+        values = dict(document)
+        values["rules"] = tuple((column, rule, count) for column, rule, count in values["rules"])
+        return cls(**values)
+
+
+@dataclass
+class Run:
+    """An import as the target's journal knows it. I(done) is by source table."""
+
+    id: int
+    fingerprint: str
+    plan: str
+    source: str
+    started: str
+    finished: bool
+    tables: Tuple[str, ...]
+    keys: Tuple[KeyDefinition, ...]
+    done: Dict[str, TableResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SequenceReport:
+    """Where a sequence stands after the load: its next number, and the outermost number in use."""
+
+    sequence: str
+    table: str
+    column: str
+    next: int
+    max: Optional[int]
+
+
+class RowRefused(TargetError):
+    """The server refused a row that the codecs let through.
+
+    I(line) counts the rows that were sent, from 1; None where the server does not say which it was. I(duplicate):
+    a unique constraint was violated.
+    """
+
+    line: Optional[int] = None
+    column: str = ""
+    duplicate: bool = False
+
+
+class LoadTarget(Protocol):
+    """The PostgreSQL side. Tables are named without schema; all of them are in the target schema."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    def transaction(self) -> ContextManager[None]: ...
+
+    def savepoint(self) -> ContextManager[None]: ...
+
+    def counts(self, tables: Sequence[str]) -> Dict[str, int]: ...
+
+    def unfinished_run(self) -> Optional[Run]: ...
+
+    def finished_run(self, tables: Sequence[str]) -> Optional[Run]:
+        """The run that last loaded all of I(tables), None if they were not loaded by one run."""
+
+    def begin(self, source: str, fingerprint: str, plan: str, tables: Sequence[str]) -> Run:
+        """Journal a new run and take the foreign keys that touch I(tables) away."""
+
+    def empty(self, tables: Sequence[str]) -> None: ...
+
+    def load(
+        self,
+        table: TableMap,
+        rows: Iterable[Sequence[Literal]],
+        keep_indexes: bool,
+        advance: Callable[[int, int], None],
+    ) -> Tuple[int, int]:
+        """Append I(rows); number of rows and bytes. Raises RowRefused."""
+
+    def duplicates(
+        self, table: TableMap, rows: Iterable[Sequence[Literal]], limit: int
+    ) -> List[Tuple[int, Tuple[str, ...]]]:
+        """Rows (counted from 1) that a unique set of columns holds already, with that set; at most I(limit)."""
+
+    def record(self, run: Run, result: TableResult, rejects: Sequence[Reject]) -> None: ...
+
+    def quarantined(self, run: Run) -> Iterator[Dict[str, Any]]:
+        """The quarantine file's lines of I(run), in load order."""
+
+    def restore_keys(self, run: Run) -> bool:
+        """Put the foreign keys back; false (and nothing is done) if rows break one."""
+
+    def count_orphans(self, key: KeyDefinition) -> int: ...
+
+    def orphans(self, key: KeyDefinition, columns: Sequence[str], limit: int) -> List[Tuple[Literal, ...]]:
+        """Rows of the child without a parent, as these columns' text."""
+
+    def remove_orphans(self, key: KeyDefinition, columns: Sequence[str]) -> List[Tuple[Literal, ...]]: ...
+
+    def advance_sequences(
+        self, tables: MappingType[str, Optional[int]], find: Callable[[SequenceState, Optional[int]], int], change: bool
+    ) -> List[SequenceReport]:
+        """Move every sequence of I(tables) (with the source's own counter) to what I(find) says."""
+
+    def finish(self, run: Run) -> None:
+        """Journal I(run) as finished. Raises TargetError if definitions differ from those before the run."""
+
+    def undo(self, run: Run) -> None:
+        """Everything as it was before I(run)."""
+
+    def analyze(self, tables: Sequence[str]) -> None: ...
+
+
+# The plan
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """The operator's choices. I(budget) is None unless rows that do not fit may be set aside."""
+
+    source: str
+    budget: Optional[int] = None
+    replace: bool = False
+    analyze: bool = True
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A table with the rows that it has to give, and those that the target's holds now."""
+
+    map: TableMap
+    rows: int
+    before: int
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What a load will do: M(plan_load) only reads, check mode shows this, M(run_load) does it.
+
+    I(state) is V(existing), V(load) or V(resume); I(undo) is an unfinished run of something else that goes first.
+    """
+
+    state: str
+    tables: Tuple[PlannedTable, ...]
+    skipped: Tuple[Skipped, ...]
+    fingerprint: str
+    digest: str
+    run: Optional[Run] = None
+    undo: Optional[Run] = None
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load has done. I(run) is journaled as finished."""
+
+    run: Run
+    tables: Tuple[TableResult, ...]
+    sequences: Tuple[SequenceReport, ...]
+    resumed: bool
+
+
+def plan_load(source: RowSource, target: LoadTarget, mapping: Mapping, settings: LoadSettings) -> LoadPlan:
+    """Look at both sides. Raises TargetError where tables hold rows that nobody allowed to be replaced."""
+    names = [table.target.name for table in mapping.tables]
+    fingerprint = source.fingerprint()
+    digest = mapping_digest(mapping, settings)
+    before = target.counts(names)
+    unfinished = target.unfinished_run()
+    resume = undo = None
+    if unfinished is not None:
+        # The order of tables may differ: it follows the foreign keys, which an unfinished run has taken away.
+        same = (unfinished.fingerprint, unfinished.plan) == (fingerprint, digest)
+        if same and not settings.replace and not _emptied(unfinished, before):
+            resume = unfinished
+        else:
+            undo = unfinished
+            before = {name: 0 if name in unfinished.tables else count for name, count in before.items()}
+    finished = target.finished_run(names) if unfinished is None and not settings.replace else None
+    existing = (
+        finished is not None
+        and (finished.fingerprint, finished.plan) == (fingerprint, digest)
+        and all(before[result.target] == result.rows for result in finished.done.values() if result.target in before)
+    )
+    planned = tuple(
+        PlannedTable(table, source.count(table.source), before[table.target.name]) for table in mapping.tables
+    )
+    if not existing and resume is None and not settings.replace:
+        _require_empty(planned, finished)
+    return LoadPlan(
+        state="existing" if existing else "resume" if resume is not None else "load",
+        tables=planned,
+        skipped=mapping.skipped,
+        fingerprint=fingerprint,
+        digest=digest,
+        run=finished if existing else resume,
+        undo=undo,
+    )
+
+
+def mapping_digest(mapping: Mapping, settings: LoadSettings) -> str:
+    """Equal for runs that turn the same source into the same rows, whatever keys and indexes the target has now."""
+    described = [
+        [
+            table.source.name,
+            table.target.name,
+            [
+                [c.source, c.target.name, str(c.target.type), [list(u.options) + [u.rule] for u in c.rules]]
+                for c in table.columns
+            ],
+        ]
+        for table in sorted(mapping.tables, key=lambda table: table.source.name)
+    ]
+    text = json.dumps([described, settings.budget is not None], sort_keys=True, default=repr)
+    return sha256(text.encode()).hexdigest()
+
+
+def _emptied(run: Run, counts: MappingType[str, int]) -> bool:
+    """Whether a finished table lost all its rows: a crash of the server empties unlogged tables."""
+    return any(result.rows and not counts.get(result.target, 0) for result in run.done.values())
+
+
+def _require_empty(tables: Sequence[PlannedTable], finished: Optional[Run]) -> None:
+    filled = {table.map.target.name: table.before for table in tables if table.before}
+    if not filled:
+        return
+    listed = ", ".join(f"{name} ({count} rows)" for name, count in sorted(filled.items()))
+    history = f" They were imported from {finished.source} at {finished.started}." if finished else ""
+    raise TargetError(
+        f"The target holds rows already: {listed}.{history}",
+        advice="Set replace to true to put the source's rows in their place, or empty the tables.",
+        details={"tables": [{"table": name, "rows": count} for name, count in sorted(filled.items())]},
+    )
+
+
+# The executor
+
+
+def run_load(
+    plan: LoadPlan, source: RowSource, target: LoadTarget, settings: LoadSettings, progress: Progress
+) -> LoadReport:
+    """Do what I(plan) says. Whatever goes wrong, the target is as it was before, or the error says how to go on.
+
+    Raises InvalidRowError, TargetError, SourceError, JournalError.
+    """
+    if plan.undo is not None:
+        target.undo(plan.undo)
+    loader = _Loader(plan, source, target, settings, progress)
+    if plan.state == "existing":
+        assert plan.run is not None
+        return loader.report(plan.run, target.advance_sequences(loader.counters(), next_free, change=False))
+    if settings.replace:
+        with target.transaction():
+            report = loader.load()
+    else:
+        report = _load_or_undo(loader, target)
+    if settings.analyze:
+        target.analyze([table.map.target.name for table in plan.tables])
+    return report
+
+
+def _load_or_undo(loader: _Loader, target: LoadTarget) -> LoadReport:
+    try:
+        return loader.load()
+    except Exception as error:
+        if isinstance(error, JournalError) or loader.run is None:
+            raise
+        if not target.alive:
+            if isinstance(error, MigrationError):
+                error.advice = "Finished tables are journaled: run the same command again to go on from there."
+            raise
+        try:
+            target.undo(loader.run)
+        except MigrationError as second:
+            second.message += f" (This came up while undoing the load, which failed because of: {error})"
+            raise second from error
+        raise
+
+
+class _Loader:
+    def __init__(
+        self, plan: LoadPlan, source: RowSource, target: LoadTarget, settings: LoadSettings, progress: Progress
+    ) -> None:
+        self.plan = plan
+        self.source = source
+        self.target = target
+        self.settings = settings
+        self.progress = progress
+        self.run = plan.run
+        self.tally = Tally()
+        self.by_target = {table.map.target.name: table for table in plan.tables}
+
+    @property
+    def left(self) -> int:
+        """How many rows may still be set aside."""
+        return (self.settings.budget or 0) - self.tally.rows
+
+    def load(self) -> LoadReport:
+        names = [table.map.target.name for table in self.plan.tables]
+        if self.run is None:
+            with self.target.transaction():
+                run = self.target.begin(self.settings.source, self.plan.fingerprint, self.plan.digest, names)
+                if self.settings.replace:
+                    self.target.empty(names)
+            self.run = run
+        else:
+            for entry in self.target.quarantined(self.run):
+                self.tally.add(entry["table"], [problem["kind"] for problem in entry["problems"]])
+        run = self.run
+        self._require_counts(run)
+        for table in self.plan.tables:
+            if table.map.source.name not in run.done:
+                with self.target.transaction():
+                    result, rejects = self._load_table(table)
+                    self.target.record(run, result, rejects)
+                run.done[result.table] = result
+        with self.target.transaction():
+            self._require_counts(run)
+            self._restore_keys(run)
+            sequences = self.target.advance_sequences(self.counters(), next_free, change=True)
+            self.target.finish(run)
+        return self.report(run, sequences)
+
+    def report(self, run: Run, sequences: Sequence[SequenceReport]) -> LoadReport:
+        results = [run.done[table.map.source.name] for table in self.plan.tables]
+        return LoadReport(run, tuple(results), tuple(sequences), resumed=self.plan.state == "resume")
+
+    def counters(self) -> Dict[str, Optional[int]]:
+        return {table.map.target.name: table.map.source.autoincrement for table in self.plan.tables}
+
+    def _require_counts(self, run: Run) -> None:
+        """Rows that came from elsewhere during the load may neither be kept unseen nor be thrown away."""
+        expected = {table.map.target.name: 0 for table in self.plan.tables}
+        expected.update({result.target: result.rows for result in run.done.values()})
+        found = self.target.counts(list(expected))
+        require_counts(expected, found)
+
+    # One table
+
+    def _load_table(self, planned: PlannedTable) -> Tuple[TableResult, List[Reject]]:
+        table = planned.map
+        started = time.monotonic()
+        refused: Dict[int, Fault] = {}
+        refusals = 0
+        searched = keep_indexes = False
+        while True:
+            scan = _Scan(self.source, table, refused, self.left)
+            self.progress.begin(table.source.name, planned.rows)
+            try:
+                with self.target.savepoint():
+                    rows, size = self.target.load(table, scan.rows(), keep_indexes, self.progress.advance)
+                break
+            except RowRefused as error:
+                found: Dict[int, Fault] = {}
+                if error.duplicate and not searched:
+                    searched = True
+                    found = self._find_duplicates(table, refused)
+                if not found and error.line is not None:
+                    refusals += 1
+                    found = {scan.ordinal(error.line): _refusal(error)}
+                if not found and keep_indexes:
+                    raise
+                # Where the server did not say which row it was, it will once the indexes stay in place.
+                keep_indexes = keep_indexes or not found
+                refused.update(found)
+                if len(refused) > self.left or refusals > MAX_REFUSALS:
+                    raise self._over_budget(table, refused) from error
+            except _TooMany as stop:
+                raise self._invalid(table, stop.rejects, stop.complete) from None
+        for entry in scan.rejects:
+            self.tally.add(entry.table, [fault.kind for fault in entry.faults])
+        self.progress.end()
+        rules = tuple(
+            (column, rule, count) for (column, rule), count in sorted(scan.converter.changes.items()) if count
+        )
+        result = TableResult(
+            table=table.source.name,
+            target=table.target.name,
+            rows=rows,
+            bytes=size,
+            seconds=round(time.monotonic() - started, 3),
+            quarantined=len(scan.rejects),
+            rules=rules,
+        )
+        return result, scan.rejects
+
+    def _find_duplicates(self, table: TableMap, refused: MappingType[int, Fault]) -> Dict[int, Fault]:
+        scan = _Scan(self.source, table, refused, self.left)
+        try:
+            lines = self.target.duplicates(table, scan.rows(), self.left + SHOWN + 1)
+        except _TooMany as stop:
+            raise self._invalid(table, stop.rejects, stop.complete) from None
+        found = {}
+        for line, columns in lines:
+            names = ", ".join(columns)
+            found[scan.ordinal(line)] = Fault(
+                ", ".join(table.source_of(name) or name for name in columns),
+                None,
+                "duplicate",
+                f"another row has the same {names}, which {table.target.name} of the target holds only once",
+                KINDS["duplicate"],
+            )
+        return found
+
+    def _over_budget(self, table: TableMap, refused: MappingType[int, Fault]) -> MigrationError:
+        """The error over rows that the server refused: reads them again to say which they are."""
+        scan = _Scan(self.source, table, refused, self.left, until=max(refused))
+        try:
+            for _ in scan.rows():
+                pass
+        except _TooMany as stop:
+            return self._invalid(table, stop.rejects, complete=False)
+        return self._invalid(table, scan.rejects, complete=False)
+
+    def _invalid(self, table: TableMap, rejects: Sequence[Reject], complete: bool) -> MigrationError:
+        for entry in rejects:
+            self.tally.add(entry.table, [fault.kind for fault in entry.faults])
+        # Tables that are not read yet may have more, which matters only where the operator set a number.
+        return invalid_rows(rejects, self.tally, self.settings.budget, complete and self.settings.budget is None)
+
+    # Rows without parents
+
+    def _restore_keys(self, run: Run) -> None:
+        if self.target.restore_keys(run):
+            return
+        search = _OrphanSearch(self, run)
+        search.run()
+        if not self.target.restore_keys(run):
+            raise TargetError(
+                "Foreign keys cannot be put back, although no row without a parent is left in the loaded tables.",
+                advice="A table that is not part of this import refers to rows that the source does not have:"
+                " include it, or empty it.",
+            )
+
+
+@dataclass
+class _Gone:
+    """A row that was taken out because of a foreign key, as canonical values by target column."""
+
+    key: KeyDefinition
+    values: Dict[str, Literal]
+    quarantined_parent: bool
+
+
+class _OrphanSearch:
+    """Finds rows whose parent is missing or set aside, takes them out, and goes on until nothing is left to find."""
+
+    def __init__(self, loader: _Loader, run: Run) -> None:
+        self.loader = loader
+        self.target = loader.target
+        self.runs = run
+        self.keys = [
+            key
+            for key in run.keys
+            if key.checked
+            and key.table in loader.by_target
+            and loader.by_target[key.table].map.target.schema == key.schema
+        ]
+        self.converters = {name: RowConverter(table.map) for name, table in loader.by_target.items()}
+        #: Rows that are not in the target, by target table: set aside before, or taken out here.
+        self.absent: Dict[str, List[Dict[str, Literal]]] = defaultdict(list)
+        self.gone: Dict[str, List[_Gone]] = defaultdict(list)
+
+    def run(self) -> None:
+        self._read_quarantine()
+        counts = {key: self.target.count_orphans(key) for key in self.keys}
+        if sum(counts.values()) > self.loader.left:
+            raise self._too_many(counts)
+        while any(counts.values()):
+            for key in self.keys:
+                if counts[key]:
+                    self._take_out(key)
+            counts = {key: self.target.count_orphans(key) for key in self.keys}
+            if sum(counts.values()) + self._taken() > self.loader.left:
+                raise self._too_many(counts)
+        for name in sorted(self.gone):
+            rejects = self._rejects(name, self.gone[name])
+            planned = self.loader.by_target[name]
+            result = self.runs.done[planned.map.source.name]
+            values = asdict(result)
+            values["rows"] -= len(self.gone[name])
+            values["quarantined"] += len(self.gone[name])
+            result = TableResult.from_dict(values)
+            self.target.record(self.runs, result, rejects)
+            self.runs.done[result.table] = result
+            for entry in rejects:
+                self.loader.tally.add(entry.table, [fault.kind for fault in entry.faults])
+
+    def _taken(self) -> int:
+        return sum(len(rows) for rows in self.gone.values())
+
+    def _read_quarantine(self) -> None:
+        for entry in self.target.quarantined(self.runs):
+            converter = self.converters[entry["target"]]
+            values: Dict[str, Literal] = {}
+            for step in converter.converters:
+                try:
+                    literal = step.convert(from_json(entry["row"][step.column.source]))
+                except (Misfit, KeyError):
+                    continue
+                values[step.column.target.name] = None if literal is None else step.codec.canonical(literal)
+            self.absent[entry["target"]].append(values)
+
+    def _rows(self, key: KeyDefinition, found: Sequence[Sequence[Literal]]) -> List[_Gone]:
+        converter = self.converters[key.table]
+        absent = self.absent.get(key.parent, []) if key.parent_schema == key.schema else []
+        parents = {tuple(row.get(name) for name in key.parent_columns) for row in absent}
+        rows = []
+        for literals in found:
+            values = dict(zip(converter.target_columns, converter.canonical(literals)))
+            rows.append(_Gone(key, values, tuple(values.get(name) for name in key.columns) in parents))
+        return rows
+
+    def _take_out(self, key: KeyDefinition) -> None:
+        rows = self._rows(key, self.target.remove_orphans(key, self.converters[key.table].target_columns))
+        self.gone[key.table].extend(rows)
+        self.absent[key.table].extend(row.values for row in rows)
+
+    def _too_many(self, counts: MappingType[KeyDefinition, int]) -> MigrationError:
+        """The error with counts by table and kind, and the first rows."""
+        rejects: List[Reject] = []
+        for name in sorted(self.gone):
+            for row in self.gone[name]:
+                self.loader.tally.add(self.loader.by_target[name].map.source.name, [_kind(row)])
+            rejects += self._rejects(name, self.gone[name][:SHOWN])
+        for key, count in counts.items():
+            if not count:
+                continue
+            columns = self.converters[key.table].target_columns
+            rows = self._rows(key, self.target.orphans(key, columns, min(count, self.loader.left + SHOWN)))
+            kinds = Counter(_kind(row) for row in rows)
+            kind = kinds.most_common(1)[0][0]
+            self.loader.tally.add(self.loader.by_target[key.table].map.source.name, [kind], count)
+            if len(rejects) < SHOWN:
+                rejects += self._rejects(key.table, rows[:SHOWN])
+        # Rows that depend on these are not counted yet.
+        return invalid_rows(rejects, self.loader.tally, self.loader.settings.budget, complete=False)
+
+    def _rejects(self, name: str, rows: Sequence[_Gone]) -> List[Reject]:
+        """The source's rows that I(rows) came from."""
+        table = self.loader.by_target[name].map
+        converter = RowConverter(table)
+        places = _identity(table)
+        wanted: Dict[Canonical, List[_Gone]] = defaultdict(list)
+        for row in rows:
+            literals = [row.values[column] for column in converter.target_columns]
+            wanted[tuple(literals[place] for place in places)].append(row)
+        names = read_columns(table)
+        found: List[Reject] = []
+        for values in self.loader.source.rows(table.source, names):
+            if len(found) == len(rows):
+                break
+            try:
+                literals = converter.convert(values)
+            except RowMisfit:
+                continue
+            name_of_row = tuple(
+                None if literals[p] is None else converter.converters[p].codec.canonical(literals[p] or "")
+                for p in places
+            )
+            waiting = wanted.get(name_of_row)
+            if waiting:
+                found.append(self._orphan(table, names, values, waiting.pop(0)))
+        if len(found) != len(rows):
+            raise JournalError(
+                f"{len(rows) - len(found)} rows of {name} in the target are not in the source.",
+                advice="Another session wrote to the target during the load: stop it, empty the tables, start again.",
+            )
+        return found
+
+    def _orphan(self, table: TableMap, names: Sequence[str], values: SourceRow, row: _Gone) -> Reject:
+        key = row.key
+        own = dict(zip(names, values))
+        columns = [table.source_of(column) for column in key.columns]
+        held = [own.get(column) if column else None for column in columns]
+        parent = self.loader.by_target.get(key.parent)
+        parent_name = parent.map.source.name if parent else key.parent
+        parent_columns = [(parent.map.source_of(column) if parent else None) or column for column in key.parent_columns]
+        kind = _kind(row)
+        where = ", ".join(f"{column}={sample(value)}" for column, value in zip(parent_columns, held))
+        reason = f"its parent {parent_name} ({where}) " + (
+            "was set aside" if kind == "parent_quarantined" else "does not exist"
+        )
+        fault = Fault(
+            ", ".join(column or name for column, name in zip(columns, key.columns)),
+            kept(held),
+            kind,
+            reason,
+            KINDS[kind],
+            shown(held),
+        )
+        document = reject(table, names, values, [fault])
+        return Reject(
+            document.table,
+            document.target,
+            document.key,
+            document.row,
+            document.faults,
+            {"table": parent_name, "key": {c: to_json(v) for c, v in zip(parent_columns, held)}},
+        )
+
+
+def _kind(row: _Gone) -> str:
+    return "parent_quarantined" if row.quarantined_parent else "orphan"
+
+
+def _identity(table: TableMap) -> List[int]:
+    """Places of the columns that tell rows of the target apart: a key that it keeps unique, or else all of them."""
+    key = table.key_columns
+    if key is not None:
+        wanted = {column.target.name for column in key}
+        if any(set(columns) == wanted for columns in (*table.target.unique, table.target.primary_key)):
+            return [place for place, column in enumerate(table.columns) if column.target.name in wanted]
+    return list(range(len(table.columns)))
+
+
+def _refusal(error: RowRefused) -> Fault:
+    return Fault(
+        error.column,
+        None,
+        "duplicate" if error.duplicate else "refused",
+        f"PostgreSQL refused the row: {error.message}",
+        KINDS["duplicate"] if error.duplicate else "Correct the row, or quarantine it.",
+    )
+
+
+def require_counts(expected: MappingType[str, int], found: MappingType[str, int]) -> None:
+    """Raise JournalError where tables hold other rows than a run has put there."""
+    wrong = {name: (count, found.get(name, 0)) for name, count in expected.items() if found.get(name, 0) != count}
+    if wrong:
+        listed = ", ".join(
+            f"{name} (loaded {loaded}, found {there})" for name, (loaded, there) in sorted(wrong.items())
+        )
+        raise JournalError(
+            f"Another session wrote to the target during the import: {listed}.",
+            advice="Stop the application, remove the rows that it wrote (or empty the tables), then run the same"
+            " command again.",
+            details={"tables": [{"table": n, "loaded": a, "found": b} for n, (a, b) in sorted(wrong.items())]},
+        )
+
+
+# Reading
+
+
+class _TooMany(Exception):
+    """More rows do not fit than may stay behind; I(complete) if the whole table was read."""
+
+    def __init__(self, rejects: List[Reject], complete: bool) -> None:
+        super().__init__()
+        self.rejects = rejects
+        self.complete = complete
+
+
+def read_columns(table: TableMap) -> List[str]:
+    """What is read of a source table: the mapped columns first, then what names a row or belongs to it."""
+    mapped = [column.source for column in table.columns]
+    stored = [column.name for column in table.source.columns if not column.generated]
+    return mapped + [name for name in dict.fromkeys([*table.source.key, *stored]) if name not in mapped]
+
+
+class _Scan:
+    """One pass over a source table in its natural order, which is the same in every pass of one transaction.
+
+    I(refused) are rows (counted from 0) that the server refused in an earlier pass. More than I(allowed) rows that do
+    not fit raise _TooMany: at the table's end, or once there are enough to show, or behind row I(until).
+    """
+
+    def __init__(
+        self,
+        source: RowSource,
+        table: TableMap,
+        refused: MappingType[int, Fault],
+        allowed: int,
+        until: Optional[int] = None,
+    ) -> None:
+        self.converter = RowConverter(table)
+        self.rejects: List[Reject] = []
+        self._source = source
+        self._table = table
+        self._refused = refused
+        self._allowed = allowed
+        self._until = until
+        self._skipped: List[int] = []
+
+    def rows(self) -> Iterator[List[Literal]]:
+        names = read_columns(self._table)
+        convert = self.converter.convert
+        refused = self._refused
+        sending = True
+        for ordinal, row in enumerate(self._source.rows(self._table.source, names)):
+            try:
+                literals = convert(row)
+                if not refused or ordinal not in refused:
+                    if sending:
+                        yield literals
+                    continue
+                faults = [_with_values(refused[ordinal], names, row)]
+            except RowMisfit as misfit:
+                faults = [
+                    Fault(p.column, to_json(p.value), p.misfit.kind, p.misfit.reason, p.misfit.advice, sample(p.value))
+                    for p in misfit.problems
+                ]
+            self._skipped.append(ordinal)
+            self.rejects.append(reject(self._table, names, row, faults))
+            sending = len(self.rejects) <= self._allowed
+            if len(self.rejects) > self._allowed + SHOWN or (self._until is not None and ordinal >= self._until):
+                raise _TooMany(self.rejects, complete=False)
+        if not sending:
+            raise _TooMany(self.rejects, complete=True)
+
+    def ordinal(self, line: int) -> int:
+        """Which row of the source was the I(line)th that was sent."""
+        place = line - 1
+        for skipped in self._skipped:
+            if skipped <= place:
+                place += 1
+        return place
+
+
+def _with_values(fault: Fault, names: Sequence[str], row: SourceRow) -> Fault:
+    """I(fault) with what the row holds in its columns."""
+    own = dict(zip(names, row))
+    held = [own.get(name) for name in fault.column.split(", ")] if fault.column else []
+    if not held:
+        return fault
+    return Fault(fault.column, kept(held), fault.kind, fault.reason, fault.advice, shown(held))

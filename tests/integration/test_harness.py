@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fixtures hold what they promise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from support.ansible_runs import ROOT, ModuleRunner, PlaybookRunner
+from support.secrets_guard import AWKWARD, SecretsGuard
+from support.server import Database, Server, running_server
+
+
+def test_a_database_is_owned_by_an_ordinary_role(database: Database) -> None:
+    assert set(AWKWARD) <= set(database.password)
+    [(superuser, owner)] = database.query(
+        "SELECT rolsuper OR rolcreatedb OR rolcreaterole, pg_get_userbyid(datdba)"
+        " FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()"
+    )
+    assert (superuser, owner) == (False, database.user)
+    database.query("CREATE TABLE kept (embedding vector(2), word text)")
+    database.query("CREATE INDEX ON kept USING gin (word gin_trgm_ops)")
+    assert database.query("SELECT '[1,2]'::vector <-> '[1,4]'::vector") == [(2.0,)]
+
+
+def test_a_wrong_password_is_refused(database: Database) -> None:
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        database.connect(password="wrong")
+
+
+def test_databases_are_apart_and_can_be_dropped(postgres: Server) -> None:
+    first, second = postgres.create_database(extensions=()), postgres.create_database(extensions=("pg_trgm",))
+    first.query("CREATE TABLE only_here ()")
+    assert second.query("SELECT to_regclass('only_here')") == [(None,)]
+    assert second.query("SELECT extname FROM pg_extension ORDER BY 1") == [("pg_trgm",), ("plpgsql",)]
+    with first.connect():
+        postgres.drop(first)
+    postgres.drop(second)
+    assert postgres.admin.query("SELECT count(*) FROM pg_roles WHERE rolname = %s", [first.user]) == [(0,)]
+
+
+def test_the_urls_carry_the_password(database: Database) -> None:
+    with psycopg2.connect(database.url()) as connection:
+        assert connection.info.dbname == database.name
+    connection.close()
+    assert database.url("asyncpg").startswith("postgresql+asyncpg://")
+
+
+def test_a_server_is_gone_afterwards_even_after_an_error() -> None:
+    with pytest.raises(KeyError), running_server(SecretsGuard()) as server:
+        folder = server.folder
+        pid = int((server.data / "postmaster.pid").read_text().split()[0])
+        server.stop()
+        server.start()
+        raise KeyError
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_leaked_secret_is_found_in_any_spelling(playbook: PlaybookRunner, secrets_guard: SecretsGuard) -> None:
+    secret = secrets_guard.add("s3cr3t%@'x")
+    for text in (f"x{secret}", "s3cr3t%25%40%27x", '"s3cr3t%@\'x"', "s3cr3t%%@'x"):
+        with pytest.raises(AssertionError, match="A secret shows") as caught:
+            secrets_guard.check(text, "a text")
+        assert secret not in str(caught.value)
+    with pytest.raises(AssertionError, match="A secret shows"):
+        playbook([{"hosts": "all", "gather_facts": False, "tasks": [{"debug": {"msg": secret}}]}])
+
+
+def test_a_playbook_is_run_and_counted(playbook: PlaybookRunner, tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    plays = [
+        {
+            "hosts": "database",
+            "gather_facts": False,
+            "tasks": [{"name": "Make it", "ansible.builtin.file": {"path": "{{ where }}", "state": "directory"}}],
+        }
+    ]
+    assert playbook(plays, variables={"where": str(target)}, check=True).succeeded(changed=True).count("ok") == 1
+    assert not target.exists()
+    playbook(plays, variables={"where": str(target)}).succeeded(changed=True)
+    run = playbook(plays, variables={"where": str(target)}).succeeded(changed=False)
+    assert run.recap["localhost"]["failed"] == 0
+    playbook(plays).failed("where")
+
+
+def test_a_module_is_run_in_any_mode(run_module: ModuleRunner, tmp_path: Path) -> None:
+    arguments = {"path": str(tmp_path / ".env"), "values": {"WORD": "said"}}
+    for mode in ({"check": True}, {"check": True, "diff": True}):
+        result = run_module("environment_file", arguments, **mode)
+        assert (result["changed"], "diff" in result, result["rc"]) == (True, "diff" in mode, 0), result
+        assert not (tmp_path / ".env").exists()
+    assert run_module("environment_file", arguments)["changed"] is True
+    assert run_module("environment_file", arguments)["changed"] is False
+    refused = run_module("environment_file", {"no_such_argument": 1})
+    assert (refused["failed"], refused["rc"]) == (True, 1)
+
+
+def test_the_collection_is_this_checkout() -> None:
+    link = ROOT / ".cache" / "collections" / "ansible_collections" / "mcps" / "postgres"
+    assert link.resolve() == ROOT
