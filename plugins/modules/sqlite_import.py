@@ -215,7 +215,7 @@ sequences:
   type: list
   elements: dict
   sample: [{"sequence": "public.server_id_seq", "table": "server", "column": "id", "next": 501, "max": 500}]
-skipped:
+left_out:
   description: Tables and columns of the source that were left out, and why.
   returned: success
   type: list

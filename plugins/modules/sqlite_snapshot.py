@@ -84,7 +84,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: Path of the snapshot.
+  description:
+    - Path of the snapshot. Once the file is there, Ansible adds its C(owner), C(group), C(mode), C(size) and so on.
   returned: success
   type: str
   sample: /var/backups/mcps/mcps.snapshot
@@ -93,7 +94,7 @@ manifest_path:
   returned: success
   type: str
   sample: /var/backups/mcps/mcps.snapshot.manifest.json
-state:
+outcome:
   description: V(created), V(replaced), or V(existing) where nothing had to be done.
   returned: success
   type: str

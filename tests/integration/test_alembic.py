@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
+from ansible_collections.mcps.postgres.plugins.module_utils._alembic._client import Alembic, project_from_params
 from support.alembic_project import (
     ASYNCHRONOUS,
     ENVIRONMENT_ONLY,
@@ -31,6 +32,9 @@ KINDS = {
     "environment": (ENVIRONMENT_ONLY, "psycopg2"),
     "asynchronous": (ASYNCHRONOUS, "asyncpg"),
 }
+
+
+DEFAULTS = {"config_file": "alembic.ini", "driver": "psycopg2", "url_variable": "DATABASE_URL"}
 
 
 class Result(dict[str, Any]):
@@ -69,6 +73,14 @@ class Application:
         assert facts(again) == facts(done(self.move(**arguments)))
         assert not again["changed"] and again["revisions"] == [] and again["before"] == applied["after"]
         return checked
+
+    def as_planned(self, command: str = "upgrade", revision: str = "head") -> list[str]:
+        """Plan and run without the module's layer, which others test; returns the heads that both agree on."""
+        alembic = Alembic(project_from_params({"environment": {}, **DEFAULTS, **self.arguments({})}, os.environ))
+        plan = alembic.plan(command, revision)
+        assert alembic.execute(command, revision) == plan
+        assert self.versions() == list(plan.after)
+        return list(plan.after)
 
     def tables(self) -> list[str]:
         rows = self.database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
@@ -129,17 +141,23 @@ def test_check_apply_check_apply(make: Any, kind: str) -> None:
     assert "CREATE TABLE child" in checked["diff"]["prepared"]
     after = application.info(driver=driver)
     assert (after["current"], after["pending"], after["at_head"], after["drift"]) == (["0002"], [], True, [])
-    assert application.twice_checked(driver=driver, command="downgrade", revision="0001")["after"] == ["0001"]
-    assert application.tables() == ["alembic_version", "parent"]
-    assert application.twice_checked(driver=driver, command="downgrade", revision="base")["after"] == []
     assert not (application.project.folder / "own.db").exists()
+
+
+def test_downgrade(make: Any) -> None:
+    application = make()
+    application.move()
+    assert application.twice_checked(command="downgrade", revision="0001")["after"] == ["0001"]
+    assert application.tables() == ["alembic_version", "parent"]
+    assert application.twice_checked(command="downgrade", revision="base")["after"] == []
+    assert application.tables() == ["alembic_version"]
 
 
 def test_stamp(make: Any) -> None:
     application = make()
     assert application.twice_checked(command="stamp", revision="0001")["after"] == ["0001"]
-    assert application.twice_checked(command="stamp")["before"] == ["0001"]
-    assert application.twice_checked(command="stamp", revision="0001")["before"] == ["0002"]
+    assert application.as_planned("stamp") == ["0002"]
+    assert application.as_planned("stamp", "0001") == ["0001"]
     assert application.tables() == ["alembic_version"]
 
 
@@ -314,16 +332,16 @@ def test_branches(make: Any) -> None:
     assert sorted(names(info["pending"])) == ["0001", "0002", "0003a", "0003b"]
     failed(application.move(), "heads")
     assert application.tables() == []
-    assert application.twice_checked(revision="0003a")["after"] == ["0003a"]
+    assert application.as_planned(revision="0003a") == ["0003a"]
     assert not application.info()["at_head"]
-    assert application.twice_checked(revision="heads")["after"] == ["0003a", "0003b"]
+    assert application.as_planned(revision="heads") == ["0003a", "0003b"]
     assert application.info()["at_head"]
     application.project.revision("0004", ("0003a", "0003b"))
     checked = application.twice_checked()
     assert (checked["before"], checked["after"]) == (["0003a", "0003b"], ["0004"])
     assert checked["revisions"][0]["down_revision"] == ["0003a", "0003b"]
-    assert application.twice_checked(command="downgrade", revision="0003b")["after"] == ["0003a", "0003b"]
-    assert application.twice_checked(command="stamp", revision="heads")["after"] == ["0004"]
+    assert application.as_planned("downgrade", "0003b") == ["0003a", "0003b"]
+    assert application.as_planned("stamp", "heads") == ["0004"]
 
 
 def test_a_dependency_between_branches(make: Any) -> None:
@@ -332,18 +350,16 @@ def test_a_dependency_between_branches(make: Any) -> None:
     application.project.revision("a2", "a1")
     application.project.revision("b1", None, depends_on="a2")
     assert names(application.info()["pending"]) == ["a1", "a2", "b1"]
-    application.twice_checked(revision="b1")
-    application.twice_checked(command="downgrade", revision="b1@base")
-    application.twice_checked(revision="heads")
+    application.as_planned(revision="b1")
+    application.as_planned("downgrade", "b1@base")
+    application.as_planned(revision="heads")
 
 
 def test_one_step_at_a_time(make: Any) -> None:
     application = make()
-    for revision, current in (("+1", ["0001"]), ("+1", ["0002"])):
-        checked = done(application.move(check=True, revision=revision))
-        assert checked["after"] == done(application.move(revision=revision))["after"] == current
-    checked = done(application.move(check=True, command="downgrade", revision="-1"))
-    assert checked["after"] == done(application.move(command="downgrade", revision="-1"))["after"] == ["0001"]
+    assert application.as_planned(revision="+1") == ["0001"]
+    assert application.as_planned(revision="+1") == ["0002"]
+    assert application.as_planned("downgrade", "-1") == ["0001"]
 
 
 # --- which database

@@ -7,16 +7,12 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from support.ansible_runs import COLLECTIONS, ROOT, ModuleRunner, PlaybookRunner
+from support.ansible_runs import ModuleRunner, PlaybookRunner
+from support.background import ansible_in_background
 from support.server import Database
 
 RUN = {
@@ -100,60 +96,31 @@ def test_what_a_dead_run_left_at_work_is_waited_for(run_module: ModuleRunner, da
 
 
 def plays(database: Database, *then: dict[str, Any]) -> list[dict[str, Any]]:
-    task = {"name": "Lock", "mcps.postgres.migration_lock": "{{ login }}", "args": {"lease": 3600}}
-    del task["args"]
-    task["mcps.postgres.migration_lock"] = {name: f"{{{{ login.{name} }}}}" for name in database.login}
+    login = {name: f"{{{{ login.{name} }}}}" for name in database.login}
+    task = {"name": "Lock", "mcps.postgres.migration_lock": login}
     return [{"hosts": "application", "gather_facts": False, "tasks": [task, *then]}]
 
 
-@contextlib.contextmanager
-def running(database: Database, playbook: PlaybookRunner, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """ansible-playbook that has taken the lock and now waits."""
-    import json
-
-    sign = tmp_path / "locked"
-    wait = [
+def run_that_waits(sign: Path) -> list[dict[str, Any]]:
+    return [
         {"name": "Tell", "ansible.builtin.file": {"path": str(sign), "state": "touch", "mode": "0600"}},
         {"name": "Wait", "ansible.builtin.command": {"argv": ["sleep", "60"]}},
     ]
-    (tmp_path / "p.yml").write_text(json.dumps(plays(database, *wait)), encoding="utf-8")
-    (tmp_path / "i.yml").write_text(json.dumps(playbook.local_inventory(["application"])), encoding="utf-8")
-    (tmp_path / "v.json").write_text(json.dumps({"login": database.login}), encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "i.yml", "p.yml", "-e", "@v.json"],
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not sign.exists():
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
 
 
 def test_a_live_run_is_named_and_a_dead_one_taken_over_at_once(
     database: Database, playbook: PlaybookRunner, tmp_path: Path
 ) -> None:
     variables = {"login": database.login}
-    with running(database, playbook, tmp_path) as first:
+    sign = tmp_path / "locked"
+    waiting = plays(database, *run_that_waits(sign))
+    with ansible_in_background(waiting, variables, tmp_path / "first") as first:
+        first.wait_until(sign.exists)
         playbook(plays(database), variables=variables, check=True).failed(f"process {first.pid}")
         playbook(plays(database), variables=variables).failed(
             "already running", f"process {first.pid}", getpass.getuser(), socket.gethostname(), "since 20"
         )
-        os.killpg(first.pid, signal.SIGKILL)
+        first.kill_group()
         # Not reaped yet: a zombie does not live either.
         playbook(plays(database), variables=variables).succeeded(changed=True)
     assert database.query("SELECT holder->>'pid' FROM mcps_migration.lock") != [(str(first.pid),)]

@@ -20,6 +20,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._reader import row_query
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._keys import OrderTerm
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import TargetTable
+
 if TYPE_CHECKING:
     from support.ansible_runs import ModuleRunner
     from support.server import Database
@@ -490,6 +494,16 @@ def test_text_keys_of_every_kind(pair: Pair) -> None:
     assert result["tables"][0]["target_rows"] == len(keys)
 
 
+def test_text_is_asked_for_in_the_order_of_its_bytes(database: Database) -> None:
+    # Whatever the column's own collation is: the test's server may have no other than C.
+    table = TargetTable("s", 't"', (), ())
+    with contextlib.closing(database.connect()) as connection:
+        query = row_query(table, ["k", "n"], [OrderTerm("k", as_text=True, nulls_first=True), OrderTerm("n")])
+        assert query.as_string(connection) == (
+            'SELECT "k", "n" FROM "s"."t""" ORDER BY "k"::pg_catalog.text COLLATE pg_catalog."C" NULLS FIRST, "n"'
+        )
+
+
 def test_uuid_keys_in_mixed_spellings(pair: Pair) -> None:
     keys = [f"{number * 0x3A5C7:032x}" for number in range(40)]
     spelled = [
@@ -796,7 +810,9 @@ def test_dirty_rows_of_the_reference_application(database: Database, run_module:
 
 
 def test_what_the_import_recorded(pair: Pair, tmp_path: Path) -> None:
-    pair.sqlite("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, x'ff'), (9, x'fe')")
+    pair.sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, x'ff'), (9, x'fe')"
+    )
     pair.postgres("CREATE TABLE t (id serial PRIMARY KEY, v text NOT NULL)")
     file = tmp_path / "quarantine.jsonl"
     imported = pair.run_module(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from support.ansible_runs import ModuleRunner
+    from support.ansible_runs import ModuleRunner, PlaybookRunner
     from support.server import Database
 
 CATALOG = """
@@ -169,7 +169,7 @@ def test_check_apply_check_apply(family: Case) -> None:
     assert loaded["changed"] and loaded["catalog_unchanged"] and not loaded["resumed"]
     assert loaded["diff"] == planned["diff"]
     assert loaded["diff"]["after"] == {"server": {"rows": 3}, "tool": {"rows": 4}, "toolembedding": {"rows": 2}}
-    for name in ("state", "rows", "skipped", "quarantined", "resumed"):
+    for name in ("state", "rows", "left_out", "quarantined", "resumed"):
         assert loaded[name] == planned[name]
     assert [(t["table"], t["rows"]) for t in loaded["tables"]] == [(t["table"], t["rows"]) for t in planned["tables"]]
     assert family.query("SELECT id, server_id, name FROM tool ORDER BY id") == FAMILY_ROWS["tool"]
@@ -181,6 +181,15 @@ def test_check_apply_check_apply(family: Case) -> None:
     assert not existing["changed"] and existing["state"] == "existing" and existing["rows"] == 9
     assert existing["diff"]["before"] == existing["diff"]["after"] == loaded["diff"]["after"]
     assert existing["sequences"] == loaded["sequences"]
+
+
+def test_a_playbook_sees_the_change(family: Case, playbook: PlaybookRunner) -> None:
+    family.sqlite("CREATE TABLE alembic_version (version_num TEXT)")  # which is left out, and said to be
+    task = {"mcps.postgres.sqlite_import": {**family.database.login, "source": str(family.source)}}
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
+    assert playbook(plays).succeeded().count("changed") == 1
+    again = playbook(plays).succeeded()
+    assert (again.count("changed"), again.count("skipped"), again.count("ok")) == (0, 0, 1)
 
 
 def test_sequences_go_on_behind_the_largest_key(family: Case) -> None:
@@ -321,7 +330,7 @@ def test_generated_identity_and_default_columns(case: Case) -> None:
         (5, 1, 101, "by default"),
         (6, 2, 102, "by default"),
     ]
-    assert {"table": "t", "column": "doubled", "reason": "generated in PostgreSQL"} in result["skipped"]
+    assert {"table": "t", "column": "doubled", "reason": "generated in PostgreSQL"} in result["left_out"]
     # The sequence stays in its own series: 3, 13, 23 ...
     assert case.query("INSERT INTO t (n) VALUES (3) RETURNING id, other") == [(13, 3)]
 
@@ -344,7 +353,7 @@ def test_renamed_excluded_and_skipped(case: Case) -> None:
     assert case.query("SELECT * FROM new ORDER BY id") == [(1, None), (2, "x")]
     assert [(t["table"], t["target"], t["rows"]) for t in result["tables"]] == [("Kept", "kept", 1), ("old", "new", 2)]
     assert result["rules"] == [{"table": "old", "column": "n", "rule": "empty_to_null", "values": 1}]
-    assert {(s["table"], s["column"]) for s in result["skipped"]} == {
+    assert {(s["table"], s["column"]) for s in result["left_out"]} == {
         ("alembic_version", ""), ("cache_x", ""), ("old", "secret")
     }  # fmt: skip
 

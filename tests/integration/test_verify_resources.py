@@ -158,7 +158,8 @@ def wait_for(database: Database, condition: str, sessions: int) -> None:
         connection.autocommit = True
         while True:
             cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mcps.postgres verify%' AND " + condition
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mcps.postgres verify%' AND "
+                + condition
             )
             if cursor.fetchone() == (sessions,):
                 return

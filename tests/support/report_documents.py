@@ -202,6 +202,8 @@ def documents() -> dict[str, dict[str, Any]]:
     late["fence"]["changed_since_snapshot"] = [
         {"table": "server", "rows_missing": 0, "rows_extra": 2, "rows_changed": 1, "first_keys": [[10_001], [10_002]]}
     ]
+    undone = {**migrated, "verdict": {"state": "stopped", "phase": "switch", "error": "/health/db: not healthy."}}
+    undone["phases"] = _phases(7, "undone")
     rolled_back = {**migrated, "verdict": {"state": "rolled_back"}}
     rolled_back["phases"] = [
         *_phases(7, "undone"),
@@ -217,6 +219,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "quarantined": quarantined,
         "different": different,
         "late": late,
+        "switch undone": undone,
         "rolled back": rolled_back,
         "finalized": {**migrated, "verdict": {"state": "finalized"}},
     }

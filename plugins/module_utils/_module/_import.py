@@ -173,12 +173,13 @@ def _result(
             for column, rule, count in table.rules
         ],
         "sequences": [vars(sequence) for sequence in sequences],
-        "skipped": _skipped(plan.skipped),
+        # Not "skipped": Ansible takes a result with that for a task that did not run.
+        "left_out": _left_out(plan.skipped),
         "resumed": resumed,
     }
 
 
-def _skipped(skipped: Sequence[Skipped]) -> List[Dict[str, str]]:
+def _left_out(skipped: Sequence[Skipped]) -> List[Dict[str, str]]:
     return [{"table": entry.table, "column": entry.column, "reason": entry.reason} for entry in skipped]
 
 

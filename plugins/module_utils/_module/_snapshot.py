@@ -43,7 +43,8 @@ def snapshot(task: Task) -> Outcome:
         result={
             "path": plan.path,
             "manifest_path": plan.manifest_path,
-            "state": plan.state,
+            # Not "state": AnsibleModule sets that beside "path", to what kind of file there is.
+            "outcome": plan.state,
             "source_changed": plan.source_changed,
             "manifest": manifest,
         },

@@ -36,7 +36,7 @@ def damaged(path: str, complaints: List[str]) -> SourceError:
     return SourceError(
         f"The SQLite file {path} is damaged: {'; '.join(complaints[:5])}.",
         advice="Restore a backup, or rebuild it by the .recover command of the sqlite3 program (REINDEX mends indexes).",
-        details={"path": path, "integrity": complaints},
+        details={"source": path, "integrity": complaints},
     )
 
 

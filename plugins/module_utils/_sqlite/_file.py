@@ -198,7 +198,6 @@ def connect(
         timeout=busy_timeout,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=0 if mode == "rw" else 32,
     )
     try:
         # A schema may name functions and virtual tables that a hostile file wants to have run.
@@ -236,7 +235,7 @@ def explained(path: str, doing: str, error: sqlite3.Error, what: Optional[str] =
         advice = "Check the disk: its free space and the kernel's log."
     else:
         advice = "Check it by: sqlite3 FILE 'PRAGMA integrity_check'."
-    return SourceError(f"{doing} of {where} failed: {text}.", advice=advice, details={"path": path})
+    return SourceError(f"{doing} of {where} failed: {text}.", advice=advice, details={"source": path})
 
 
 def holders(path: str) -> str:

@@ -134,7 +134,9 @@ class SqliteSource:
 
     # What else this layer needs
 
-    def query(self, statement: str, parameters: Sequence[Any] = (), what: Optional[str] = None) -> Iterator[Tuple[Any, ...]]:
+    def query(
+        self, statement: str, parameters: Sequence[Any] = (), what: Optional[str] = None
+    ) -> Iterator[Tuple[Any, ...]]:
         """The rows of I(statement), streamed. I(what) is the table that an error names."""
         cursor = self.connection.cursor()
         try:

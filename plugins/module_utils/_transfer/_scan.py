@@ -239,6 +239,7 @@ class Scan:
             yield from self.source.orphans(link.table, columns, link.key)
             return
         parents, children = self.spool(), self.spool()
+        known: Iterator[Tuple[bytes, bytes]] = iter(())
         try:
             parent = next(table for table in self.source.tables() if table.name == link.key.parent)
             parents.fill(self._digests(parent, link.key.parent_columns, link.key.parent_columns, link.parent))
@@ -251,6 +252,8 @@ class Scan:
                 if current != digest:
                     yield pickle.loads(payload)  # noqa: S301 - written a moment ago into a file without a name
         finally:
+            # Not read to its end, as a rule: the generator has to go before what it reads from.
+            getattr(known, "close", lambda: None)()
             parents.close()
             children.close()
 

@@ -125,7 +125,7 @@ def _worked(document: Document, state: str) -> Answer:
     tone = _TONES[state]
     if state in ("migrated", "finalized"):
         took = sum(float(phase.get("seconds") or 0) for phase in _list(document, "phases"))
-        text = "The application runs on PostgreSQL." if document.get("switch") else "The data is in PostgreSQL."
+        text = "The application runs on PostgreSQL." if _switched(document) else "The data is in PostgreSQL."
         if state == "finalized":
             text += " The source is archived, the way back is closed."
         return Answer(question, tone, "Yes", f"{text} It took {duration(took)}." if took else text)
@@ -140,7 +140,7 @@ def _worked(document: Document, state: str) -> Answer:
 def _loss(document: Document) -> Answer:
     question = "Is anything lost?"
     verification, load, fence = (_part(document, name) for name in ("verification", "load", "fence"))
-    safe = "" if document.get("switch") else " The application still uses SQLite, where everything is."
+    safe = "" if _switched(document) else " The application still uses SQLite, where everything is."
     if late := fence.get("changed_since_snapshot"):
         names = ", ".join(str(item.get("table")) for item in late[:5])
         text = f"Written to SQLite after the snapshot and not in PostgreSQL: {names}.{safe}"
@@ -188,15 +188,13 @@ def _way_back(document: Document, state: str) -> Answer:
         return Answer(question, "good", "You are back", note or "The application runs on SQLite again.")
     if state == "finalized":
         return Answer(question, "busy", "Not with one command any more", note or "The source is kept as an archive.")
-    if document.get("switch"):
+    if _switched(document) or state == "migrated":
         if not command:
             return Answer(question, "warn", "See the operations guide", note)
         return Answer(question, "good", "With one command", note, command)
     if command:
-        return Answer(
-            question, "good", "Nothing to undo in the application", note or "It is not switched over.", command
-        )
-    return Answer(question, "good", "Nothing to undo", note or "The application is not switched over.")
+        return Answer(question, "good", "Nothing to undo in the application", "It is not switched over.", command)
+    return Answer(question, "good", "Nothing to undo", "The application is not switched over.")
 
 
 def _figures(document: Document) -> Iterator[tuple[str, str]]:
@@ -274,6 +272,14 @@ def _running_phase(document: Document) -> str:
     running = [phase.get("name") for phase in phases if phase.get("state") == "running"]
     done = [phase.get("name") for phase in phases if phase.get("state") == "done"]
     return str(running[-1]) if running else f"{done[-1]} is done" if done else "not begun"
+
+
+def _switched(document: Document) -> bool:
+    """Whether the application is pointed at PostgreSQL: it was, and the phase did not undo itself."""
+    undone = [
+        p for p in _list(document, "phases") if p.get("name") == "switch" and p.get("state") in ("undone", "failed")
+    ]
+    return bool(_part(document, "switch")) and not undone
 
 
 def _part(document: Document, name: str) -> Document:

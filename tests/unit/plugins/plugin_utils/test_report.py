@@ -71,6 +71,7 @@ EXPECTED = {
     "quarantined": ("Migrated and verified", "warn", ["Yes", "3 rows set aside, none lost", "With one command"], "quarantine warnings", "differences"),
     "different": ("Stopped in phase verify", "bad", ["No, it stopped in phase verify", "2 differences", "Nothing to undo in the application"], "differences", "late"),
     "late": ("Stopped in phase fence", "bad", ["No, it stopped in phase fence", "1 table changed meanwhile", "Nothing to undo in the application"], "late", "differences"),
+    "switch undone": ("Stopped in phase switch", "bad", ["No, it stopped in phase switch", "No", "Nothing to undo in the application"], "switch", "late"),
     "rolled back": ("Rolled back", "warn", ["Rolled back", "No", "You are back"], "phases", "differences"),
     "finalized": ("Migrated and finalized", "good", ["Yes", "No", "Not with one command any more"], "switch", "differences"),
 }  # fmt: skip

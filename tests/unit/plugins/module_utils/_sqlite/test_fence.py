@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import SourceError
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._fence import FenceReport, set_fence
 
-MESSAGE = "It's moving — 100% to \"PostgreSQL\"; bitte warten"
+MESSAGE = 'It\'s moving — 100% to "PostgreSQL"; bitte warten'
 SCHEMA = """
 CREATE TABLE t (id INTEGER PRIMARY KEY, v UNIQUE);
 INSERT INTO t VALUES (1, 'a'), (2, 'b');
@@ -36,7 +36,7 @@ CREATE TRIGGER own AFTER INSERT ON t BEGIN INSERT INTO kept (at) VALUES ('now');
 CREATE VIRTUAL TABLE search USING fts5 (body);
 INSERT INTO search VALUES ('hello');
 """
-TABLES = ("bare", "kept", "loose", 'o\'dd "näme%s', "t")
+TABLES = ("bare", "kept", "loose", "o'dd \"näme%s", "t")
 WRITES = (
     "INSERT INTO t (v) VALUES ('c')",
     "INSERT OR IGNORE INTO t VALUES (1, 'c')",
@@ -46,7 +46,7 @@ WRITES = (
     "INSERT INTO t VALUES (1, 'c') ON CONFLICT (id) DO UPDATE SET v = 'd'",
     "UPDATE OR IGNORE t SET v = 'z' WHERE id = 1",
     "DELETE FROM t",
-    "DELETE FROM \"o'dd \"\"näme%s\"",
+    'DELETE FROM "o\'dd ""näme%s"',
     "UPDATE bare SET a = 7",
     "INSERT INTO kept (at) VALUES ('x')",
 )
@@ -122,7 +122,9 @@ def test_it_is_put_up_and_taken_down_once(path: Path) -> None:
     with connected(path) as connection:
         connection.execute("CREATE TABLE late (a)")
     grown = fence(path)
-    assert [name for name, _ in grown.plan.create] == [f"mcps_fence_{what}_late" for what in ("insert", "update", "delete")]
+    assert [name for name, _ in grown.plan.create] == [
+        f"mcps_fence_{what}_late" for what in ("insert", "update", "delete")
+    ]
     assert fence(path, message="another").plan.changed
     with connected(path) as connection, pytest.raises(sqlite3.IntegrityError, match="^another$"):
         connection.execute("DELETE FROM t")
@@ -205,10 +207,13 @@ CHANGES: list[tuple[str, dict[str, tuple[int, int, int, list[str], str]]]] = [
     ("DELETE FROM t", {"t": (2, 0, 0, ["id=1", "id=2"], "")}),
     ("DELETE FROM bare WHERE rowid = 1", {"bare": (1, 0, 0, ["a=1, b=2"], "")}),
     ("UPDATE bare SET a = 1.0 WHERE rowid = 1", {"bare": (0, 0, 1, ["a=1.0, b=2"], "")}),
-    ("UPDATE bare SET b = CAST(X'00' AS TEXT) WHERE rowid = 4", {"bare": (1, 1, 0, ["a='1', b='\\x00'", "a='1', b=x'00'"], "")}),
+    (
+        "UPDATE bare SET b = CAST(X'00' AS TEXT) WHERE rowid = 4",
+        {"bare": (1, 1, 0, ["a='1', b='\\x00'", "a='1', b=x'00'"], "")},
+    ),
     ("DELETE FROM loose WHERE v = 2", {"loose": (1, 0, 0, ["k=NULL"], "")}),
     ("UPDATE loose SET v = 1.0 WHERE k = 'a'", {"loose": (0, 0, 1, ["k='a'"], "")}),
-    ("UPDATE \"o'dd \"\"näme%s\" SET b = '1'", {'o\'dd "näme%s': (0, 0, 1, ["a='x'"], "")}),
+    ('UPDATE "o\'dd ""näme%s" SET b = \'1\'', {"o'dd \"näme%s": (0, 0, 1, ["a='x'"], "")}),
     ("CREATE TABLE fresh (a)", {"fresh": (0, 0, 0, [], "the table is new")}),
     ("DROP TABLE bare", {"bare": (4, 0, 0, [], "the table is not there any more")}),
     ("ALTER TABLE loose ADD COLUMN w", {"loose": (0, 0, 3, [], "its columns were k, v, now they are k, v, w")}),
@@ -229,7 +234,9 @@ def test_what_changed_since_the_snapshot(tmp_path: Path, statement: str, expecte
     assert dump_triggers(path)
 
 
-VALUES = st.one_of(st.none(), st.integers(-1, 1), st.sampled_from([1.0, -0.0, 0.0]), st.sampled_from(["", "1", b"", b"1"]))
+VALUES = st.one_of(
+    st.none(), st.integers(-1, 1), st.sampled_from([1.0, -0.0, 0.0]), st.sampled_from(["", "1", b"", b"1"])
+)
 ROWS = st.lists(st.tuples(VALUES, VALUES), max_size=8)
 
 
@@ -250,3 +257,25 @@ def test_tables_without_key_are_compared_as_multisets(
 
     assert (sum(found[:3]) == 0) == (stored(old) == stored(new))
     assert found[1] - found[0] == len(new) - len(old)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE t SET v = v + 1 WHERE id = 1700", (0, 0, 1, ["id=1700"], "")),
+        ("UPDATE t SET v = CAST(v AS REAL) WHERE id = 3", (0, 0, 1, ["id=3"], "")),
+        ("DELETE FROM t WHERE id = 1", (1, 0, 0, ["id=1"], "")),
+        ("DELETE FROM t WHERE id > 1990", (10, 0, 0, [f"id={number}" for number in range(1991, 2001)], "")),
+        ("INSERT INTO t VALUES (2001, 1)", (0, 1, 0, ["id=2001"], "")),
+        ("DELETE FROM t WHERE id = 600; UPDATE t SET v = 0 WHERE id = 1900", (1, 0, 1, ["id=600", "id=1900"], "")),
+    ],
+)
+def test_a_change_among_many_rows(tmp_path: Path, statement: str, expected: Any) -> None:
+    rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+    path = made(
+        tmp_path / "a.db", f"CREATE TABLE t (id INTEGER PRIMARY KEY, v); {rows} INSERT INTO t SELECT i, i FROM n"
+    )
+    shutil.copy(path, tmp_path / "snapshot.db")
+    with connected(path) as connection:
+        connection.executescript(statement)
+    assert changes(path, tmp_path / "snapshot.db") == {"t": expected}

@@ -96,7 +96,10 @@ def test_what_is_no_database(tmp_path: Path, content: bytes, words: str) -> None
 
 
 def test_a_file_cut_in_the_middle(tmp_path: Path) -> None:
-    path = made(tmp_path / "a.db", "CREATE TABLE t (a); INSERT INTO t SELECT hex(randomblob(500)) FROM json_each('[1,2,3,4,5,6,7,8]')")
+    path = made(
+        tmp_path / "a.db",
+        "CREATE TABLE t (a); INSERT INTO t SELECT hex(randomblob(500)) FROM json_each('[1,2,3,4,5,6,7,8]')",
+    )
     path.write_bytes(path.read_bytes()[:4096])
     with pytest.raises(SourceError, match="malformed"), opened(path) as source:
         list(source.rows(source.tables()[0], ["a"]))

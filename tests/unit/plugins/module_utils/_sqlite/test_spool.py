@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mcps.postgres.plugins.module_utils._errors import SourceError
-from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._spool import DiskSpool
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.mcps.postgres.plugins.module_utils._errors import SourceError
+from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._spool import DiskSpool
 
 COLLECTIONS = Path(__file__).resolve().parents[5] / ".cache" / "collections"
 

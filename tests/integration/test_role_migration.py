@@ -1,0 +1,370 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role migration with the reference application: there, back, and stopped in between."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_runs import ROOT, PlaybookRun, PlaybookRunner
+from support.background import ansible_in_background
+from support.server import Database, Server
+
+APPLICATION = ROOT / "examples" / "mcps"
+PYTHON = ROOT / ".cache" / "venv-mcps" / "bin" / "python"
+SERVERS = 200
+MIGRATE, VERIFY, ROLLBACK = "playbooks/migrate.yml", "playbooks/verify.yml", "playbooks/rollback.yml"
+
+#: What stands for the application's services: notes what it is told, and does what a file tells it to do meanwhile.
+SERVICE = """
+import pathlib, sqlite3, sys
+folder = pathlib.Path(sys.argv[1])
+with (folder / "services.log").open("a") as log:
+    log.write(sys.argv[2] + "\\n")
+late = folder / "late.sql"
+if sys.argv[2] == "stop" and late.exists():
+    with sqlite3.connect(folder / "mcps.db") as connection:
+        connection.executescript(late.read_text())
+    connection.close()
+    late.unlink()
+"""
+
+
+@dataclass
+class Installation:
+    """One installation of the application: its database, its environment file, its services, and where it is to go."""
+
+    folder: Path
+    database: Database
+    playbook: PlaybookRunner
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Path:
+        return self.folder / "mcps.db"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.folder / ".env"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.folder / "report" / "report.json").read_text(encoding="utf-8"))
+
+    @property
+    def journal(self) -> dict[str, Any]:
+        return json.loads((self.state / "journal.json").read_text(encoding="utf-8"))
+
+    @property
+    def services(self) -> list[str]:
+        log = self.folder / "services.log"
+        return log.read_text(encoding="utf-8").split() if log.exists() else []
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        service = [sys.executable, "-c", SERVICE, str(self.folder)]
+        return {
+            "migration_source": str(self.source),
+            "migration_state_dir": str(self.state),
+            "migration_report_dir": str(self.folder / "report"),
+            "migration_target_host": self.database.host,
+            "migration_target_port": self.database.port,
+            "migration_target_database": self.database.name,
+            "migration_target_user": self.database.user,
+            "migration_target_password": self.database.password,
+            "migration_required_extensions": ["vector", "pg_trgm"],
+            "migration_alembic_project": str(APPLICATION),
+            "migration_alembic_python": str(PYTHON),
+            "migration_environment_file": str(self.environment_file),
+            "migration_environment_absent": ["DATABASE_PATH"],
+            "migration_services_stop": [[*service, "stop"]],
+            "migration_services_start": [[*service, "start"]],
+            "migration_health_checks": [self.check(f"server +{SERVERS}")],
+            "mcps_progress": "never",
+            **self.extra,
+        }
+
+    def check(self, match: str) -> dict[str, Any]:
+        return {
+            "name": "stats",
+            "command": [str(PYTHON), "-m", "packages.harvester.cli", "stats"],
+            "chdir": str(APPLICATION),
+            "environment": {"MCPS_ENV_FILE": str(self.environment_file)},
+            "match": match,
+            "retries": 1,
+            "delay": 0,
+        }
+
+    def run(self, playbook: str, *, extra: dict[str, Any] | None = None, **options: Any) -> PlaybookRun:
+        return self.playbook(playbook, variables={**self.variables, **(extra or {})}, **options)
+
+    def stats(self) -> str:
+        return application(self.environment_file, "-m", "packages.harvester.cli", "stats")
+
+    def sqlite(self, statement: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self.source)) as connection, connection:
+            return connection.execute(statement).fetchall()
+
+    def refuses_writes(self) -> bool:
+        try:
+            self.sqlite("UPDATE server SET name = name")
+        except sqlite3.IntegrityError:
+            return True
+        return False
+
+    def on_sqlite(self) -> bool:
+        text = self.environment_file.read_text(encoding="utf-8")
+        return "postgresql" not in text and f"DATABASE_PATH={self.source}" in text
+
+
+def application(environment_file: Path, *arguments: str) -> str:
+    environment = {**os.environ, "MCPS_ENV_FILE": str(environment_file)}
+    done = subprocess.run(
+        [str(PYTHON), *arguments], cwd=APPLICATION, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the application with rows, to copy."""
+    folder = tmp_path_factory.mktemp("seeded")
+    environment_file = folder / ".env"
+    environment_file.write_text(f"USE_SQLITE=true\nDATABASE_PATH={folder / 'mcps.db'}\n", encoding="utf-8")
+    application(environment_file, "-m", "alembic", "upgrade", "head")
+    application(environment_file, "-m", "packages.harvester.cli", "seed", "--servers", str(SERVERS))
+    with contextlib.closing(sqlite3.connect(folder / "mcps.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder / "mcps.db"
+
+
+@pytest.fixture
+def installation(seeded: Path, database: Database, playbook: PlaybookRunner, tmp_path: Path) -> Iterator[Installation]:
+    made = Installation(tmp_path / "app", database, playbook)
+    made.folder.mkdir()
+    shutil.copy(seeded, made.source)
+    made.environment_file.write_text(
+        f"# the application\nUSE_SQLITE=true\nDATABASE_PATH={made.source}\n", encoding="utf-8"
+    )
+    yield made
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Every file's content; a write-ahead log that holds nothing is as good as none."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith("-shm") and (path.stat().st_size or not path.name.endswith("-wal"))
+    }
+
+
+def test_there_and_back(installation: Installation) -> None:
+    before = digest(installation.folder)
+    old_environment = installation.environment_file.read_text(encoding="utf-8")
+    on_sqlite = installation.stats()
+    planned = installation.run(MIGRATE, check=True, diff=True).succeeded(changed=True)
+    assert f"server {SERVERS}" in planned.output
+    assert digest(installation.folder) == before
+    assert installation.database.query("SELECT 1 FROM pg_tables WHERE schemaname !~ '^(pg_|information_schema)'") == []
+
+    installation.run(MIGRATE, diff=True, extra_args=["-vvv"]).succeeded(changed=True)
+    assert "postgresql+asyncpg://" in installation.environment_file.read_text(encoding="utf-8")
+    assert installation.stats() == on_sqlite
+    assert installation.refuses_writes()
+    assert installation.services == ["stop", "start"]
+    assert installation.journal["outcome"] == "finished"
+    report = installation.report
+    assert report["verdict"] == {"state": "migrated"}
+    assert [phase["state"] for phase in report["phases"]] == ["done"] * 7
+    assert report["verification"]["equal"]
+    assert (installation.folder / "report" / "report.html").stat().st_size > 1000
+
+    written = digest(installation.folder)
+    for check in (True, False):
+        installation.run(MIGRATE, check=check).succeeded(changed=False)
+    installation.run(VERIFY).succeeded(changed=False)
+    assert digest(installation.folder) == written
+
+    installation.database.query("UPDATE server SET name = 'written on PostgreSQL' WHERE id = 7")
+    refused = installation.run(ROLLBACK).failed("written to since the switch", "server", "id=7", "discard_writes")
+    assert "written on PostgreSQL" in refused.output
+    assert installation.services[-2:] == ["stop", "start"]
+    assert not installation.on_sqlite()
+    assert installation.report["verdict"]["state"] == "stopped"
+    installation.run(VERIFY).failed("id=7")
+
+    installation.database.query(
+        "UPDATE server SET name = %s WHERE id = 7", installation.sqlite("SELECT name FROM server WHERE id = 7")[0]
+    )
+    installation.run(ROLLBACK, check=True).succeeded(changed=True)
+    assert not installation.on_sqlite()
+    installation.run(ROLLBACK, diff=True, extra_args=["-vvv"]).succeeded(changed=True)
+    assert installation.environment_file.read_text(encoding="utf-8") == old_environment
+    assert not installation.refuses_writes()
+    assert installation.stats() == on_sqlite
+    assert installation.journal["outcome"] == "rolled_back"
+    installation.run(ROLLBACK).succeeded(changed=False)
+
+    installation.sqlite("UPDATE server SET name = 'written on SQLite' WHERE id = 8")
+    installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.database.query("SELECT name FROM server WHERE id = 8") == [("written on SQLite",)]
+
+
+def test_a_rollback_can_give_up_what_was_written_on_postgresql(installation: Installation) -> None:
+    installation.run(MIGRATE).succeeded(changed=True)
+    installation.database.query("DELETE FROM release WHERE id = 1")
+    give_up = {"migration_rollback_discard_writes": True, "migration_rollback_clean_target": True}
+    installation.run(ROLLBACK, extra=give_up).succeeded(changed=True)
+    assert installation.on_sqlite()
+    assert installation.sqlite("SELECT count(*) FROM release WHERE id = 1") == [(1,)]
+    assert installation.database.query("SELECT (SELECT count(*) FROM server), (SELECT count(*) FROM release)") == [
+        (0, 0)
+    ]
+    installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.database.query("SELECT count(*) FROM release WHERE id = 1") == [(1,)]
+
+
+def test_before_the_switch(installation: Installation) -> None:
+    """Phases one by one, out of order, and a way back that leaves no trace on the source."""
+    before = digest(installation.folder)
+    installation.run(MIGRATE, tags=["load"]).failed("Phase load cannot start", "preflight, schema, snapshot")
+    installation.run(MIGRATE, tags=["preflight", "schema", "snapshot", "load"]).succeeded(changed=True)
+    installation.run(MIGRATE, tags=["verify"]).succeeded(changed=True)
+    assert installation.journal["phases"]["verify"]["state"] == "done"
+    installation.run(ROLLBACK, extra={"migration_rollback_clean_target": True}).succeeded(changed=True)
+    assert installation.database.query("SELECT count(*) FROM server") == [(0,)]
+    assert installation.services == []
+    after = digest(installation.folder)
+    assert {name: after[name] for name in before} == before
+    installation.run(ROLLBACK).succeeded(changed=False)
+
+
+def test_a_failing_health_check_undoes_the_switch(installation: Installation) -> None:
+    before = installation.environment_file.read_text(encoding="utf-8")
+    wrong = {"migration_health_checks": [installation.check("degraded")]}
+    run = installation.run(MIGRATE, extra=wrong, diff=True).failed("Health check stats failed", "expected degraded")
+    run.failed("The switch is undone", "Nothing was written to PostgreSQL meanwhile")
+    assert installation.environment_file.read_text(encoding="utf-8") == before
+    assert not installation.refuses_writes()
+    assert installation.services == ["stop", "start", "stop", "start"]
+    assert installation.journal["phases"]["switch"]["state"] == "undone"
+    assert "Health check" in installation.report["verdict"]["error"]
+    installation.sqlite("UPDATE server SET name = 'written in between' WHERE id = 9")
+    installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.database.query("SELECT name FROM server WHERE id = 9") == [("written in between",)]
+
+
+def test_services_that_cannot_be_stopped_leave_sqlite_in_service(installation: Installation) -> None:
+    stuck = {"migration_services_stop": [[sys.executable, "-c", "raise SystemExit('still at work')"]]}
+    installation.run(MIGRATE, extra=stuck).failed("still at work", "The fence is down again")
+    assert not installation.refuses_writes()
+    assert installation.on_sqlite()
+    assert installation.services == ["start"]
+    installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.refuses_writes()
+
+
+def test_what_is_written_before_the_fence_is_taken_along(installation: Installation) -> None:
+    late = "UPDATE server SET name = 'at the last moment' WHERE id = 3; DELETE FROM release WHERE id = 4;"
+    (installation.folder / "late.sql").write_text(late, encoding="utf-8")
+    installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.database.query("SELECT name FROM server WHERE id = 3") == [("at the last moment",)]
+    assert installation.database.query("SELECT count(*) FROM release WHERE id = 4") == [(0,)]
+    assert installation.report["verification"]["equal"]
+    installation.run(MIGRATE).succeeded(changed=False)
+
+
+def test_killed_in_the_load_while_another_run_waits_outside(installation: Installation, tmp_path: Path) -> None:
+    installation.run(MIGRATE, tags=["preflight", "schema", "snapshot"]).succeeded(changed=True)
+    with contextlib.closing(installation.database.connect()) as blocker:
+        blocker.cursor().execute("LOCK TABLE tool IN ACCESS EXCLUSIVE MODE")
+        with ansible_in_background(MIGRATE, installation.variables, tmp_path / "first") as first:
+            first.wait_until(lambda: waiting_for(installation.database) > 0)
+            assert installation.journal["phases"]["load"]["state"] == "started"
+            second = installation.run(MIGRATE).failed("already running", f"process {first.pid}", "phase load")
+            assert "undone" not in second.output
+            assert installation.journal["phases"]["load"]["state"] == "started"
+            first.kill_group()
+            blocker.rollback()
+            installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.journal["outcome"] == "finished"
+    assert installation.report["verification"]["equal"]
+
+
+def waiting_for(database: Database) -> int:
+    """Sessions of the role that wait for a lock on a table."""
+    [(count,)] = database.query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return int(count)
+
+
+def test_killed_in_the_switch(installation: Installation, tmp_path: Path) -> None:
+    slow = {**installation.check(""), "command": [sys.executable, "-c", "import time; time.sleep(60)"]}
+    with ansible_in_background(
+        MIGRATE, {**installation.variables, "migration_health_checks": [slow]}, tmp_path / "first"
+    ) as first:
+        first.wait_until(lambda: installation.services == ["stop", "start"])
+        first.kill_tree()
+    assert installation.journal["phases"]["switch"]["state"] == "started"
+    assert installation.refuses_writes()
+    installation.run(MIGRATE).succeeded(changed=True)
+    assert installation.journal["outcome"] == "finished"
+    assert not installation.on_sqlite()
+    installation.run(ROLLBACK).succeeded(changed=True)
+    assert installation.on_sqlite()
+
+
+def test_a_target_that_is_out_of_reach(installation: Installation, postgres: Server) -> None:
+    installation.run(MIGRATE).succeeded(changed=True)
+    nowhere = {"migration_target_port": 1}
+    installation.run(ROLLBACK, extra=nowhere).failed("cannot be asked", "discard_writes")
+    assert not installation.on_sqlite()
+    installation.run(ROLLBACK, extra={**nowhere, "migration_rollback_discard_writes": True}).succeeded(changed=True)
+    assert installation.on_sqlite()
+    installation.run(MIGRATE).succeeded(changed=True)
+
+
+WRONG: list[tuple[dict[str, Any], list[str]]] = [
+    ({"migration_required_extensions": ["postgis"]}, ["postgis", "superuser"]),
+    ({"migration_source": "/nonexistent/mcps.db"}, ["/nonexistent/mcps.db", "migration_source"]),
+    ({"migration_target_schema": "nowhere"}, ["nowhere", "create it"]),
+    ({"migration_health_checks": [{"name": "x"}]}, ["neither command nor url"]),
+    ({"migration_target_password": "not-the-password"}, ["login_password"]),
+]
+
+
+@pytest.mark.parametrize(("extra", "words"), WRONG, ids=[next(iter(extra)) for extra, _ in WRONG])
+def test_what_is_wrong_is_named_before_anything_happens(
+    installation: Installation, extra: dict[str, Any], words: list[str]
+) -> None:
+    before = digest(installation.folder)
+    installation.run(MIGRATE, extra=extra).failed(*words)
+    assert digest(installation.folder) == before
+
+
+def test_rows_that_do_not_fit_stop_the_preflight(installation: Installation) -> None:
+    installation.sqlite("UPDATE server SET stars = 'many' WHERE id = 5")
+    before = digest(installation.folder)
+    installation.run(MIGRATE).failed("server.stars", "id=5", "many", "migration_rules")
+    assert installation.report["verdict"]["phase"] == "preflight"
+    after = digest(installation.folder)
+    assert {name: after[name] for name in before} == before
