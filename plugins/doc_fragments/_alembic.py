@@ -29,7 +29,8 @@ options:
     description:
       - SQLAlchemy's name of the database driver that the application uses, for example V(psycopg2), V(psycopg) or
         V(asyncpg). The URL then begins with C(postgresql+psycopg2), C(postgresql+psycopg) or C(postgresql+asyncpg).
-      - V(none) or an empty string gives a URL without a driver, C(postgresql).
+      - V(none) or an empty string gives a URL without a driver, C(postgresql), which SQLAlchemy 2.1 reads as psycopg and
+        older ones as psycopg2.
     type: str
     default: psycopg2
   url_variable:

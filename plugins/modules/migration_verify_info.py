@@ -314,7 +314,7 @@ quarantine:
       type: list
       elements: str
       sample: []
-skipped:
+left_out:
   description: Tables and columns of the source that are not moved by intention, and why.
   returned: success
   type: list

@@ -262,7 +262,7 @@ followers_complete:
   returned: success
   type: bool
   sample: true
-skipped:
+left_out:
   description: Tables and columns of the source that are not moved by intention, and why.
   returned: success
   type: list

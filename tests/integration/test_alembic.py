@@ -23,7 +23,7 @@ from support.alembic_project import (
     INI_ONLY,
     AlembicProject,
 )
-from support.ansible_runs import COLLECTIONS, ROOT, ModuleRunner
+from support.ansible_runs import COLLECTIONS, ROOT, ModuleRunner, PlaybookRunner
 from support.server import Database, Server
 
 PYTHON = os.environ.get("MCPS_ALEMBIC_PYTHON", sys.executable)
@@ -516,6 +516,20 @@ def test_plain_words_in_the_environment_do_not_spoil_the_result(make: Any) -> No
     info = make().info(environment={"LEVEL": "0001", "MODE": "parent", "COUNT": 1})
     assert names(info["pending"]) == ["0001", "0002"]
     assert "parent" in info["model"]
+
+
+def test_through_ansible(make: Any, playbook: PlaybookRunner) -> None:
+    """The driver's source is found in the archive that Ansible ships, too."""
+    application = make()
+    arguments = application.arguments({"login_password": "{{ secret }}", "environment": {"MODE": "production"}})
+    tasks = [{"mcps.postgres.alembic_upgrade": arguments}, {"mcps.postgres.alembic_info": arguments}]
+    plays = [{"hosts": "database", "gather_facts": False, "tasks": tasks}]
+    variables = {"secret": application.database.password}
+    shown = playbook(plays, variables=variables, check=True, diff=True, extra_args=["-vvv"]).succeeded(changed=True)
+    assert "CREATE TABLE child" in shown.output
+    playbook(plays, variables=variables, diff=True).succeeded(changed=True)
+    assert application.versions() == ["0002"]
+    playbook(plays, variables=variables).succeeded(changed=False)
 
 
 # --- a run that is killed

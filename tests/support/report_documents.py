@@ -71,7 +71,7 @@ def _audit() -> dict[str, Any]:
             }
         ],
         "errors": 0,
-        "skipped": [],
+        "left_out": [],
         "problems": [],
     }
 
@@ -94,7 +94,7 @@ def _load() -> dict[str, Any]:
             {"sequence": f"{name}_id_seq", "table": name, "column": "id", "next": r + 1, "max": r}
             for name, (r, _) in ROWS.items()
         ],
-        "skipped": [{"table": "posts_fts", "column": "", "reason": "SQLite's own full-text index"}],
+        "left_out": [{"table": "posts_fts", "column": "", "reason": "SQLite's own full-text index"}],
         "catalog_unchanged": True,
         "resumed": False,
         "state": "loaded",

@@ -57,7 +57,7 @@ def audit(task: Task) -> Outcome:
             if mapping is not None:
                 _scan(source, mapping, findings, probe, params, result)
         result.update(_estimates(source, tables, mapping, result["scanned"]))
-        result["skipped"] = [vars(skipped) for skipped in mapping.skipped] if mapping else []
+        result["left_out"] = [vars(skipped) for skipped in mapping.skipped] if mapping else []
         result["problems"] = [problem.as_dict() for problem in mapping.problems] if mapping else []
         result["sound"] = result["scanned"] and not result["errors"] and not result["problems"]
     outcome = Outcome(result=result)

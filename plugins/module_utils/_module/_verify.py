@@ -98,7 +98,7 @@ class _Verification:
                 "found": sum(table.quarantined for table in tables),
                 "problems": set_aside,
             },
-            "skipped": [vars(skipped) for skipped in self.mapping.skipped],
+            "left_out": [vars(skipped) for skipped in self.mapping.skipped],
         }
 
     def _compare(self, uses: List[SequenceUse]) -> Dict[str, TableVerdict]:

@@ -363,7 +363,11 @@ class PostgresTarget:
     # Sequences
 
     def advance_sequences(
-        self, tables: Mapping[str, Optional[int]], find: Callable[[SequenceState, Optional[int]], int], change: bool
+        self,
+        tables: Mapping[str, Optional[int]],
+        set_aside: Mapping[Tuple[str, str], Tuple[int, int]],
+        find: Callable[[SequenceState, Optional[int]], int],
+        change: bool,
     ) -> List[SequenceReport]:
         reports: List[SequenceReport] = []
         for use in read_sequences(self._session, self._schema, list(tables)):
@@ -382,6 +386,7 @@ class PostgresTarget:
                 used += [int(held.split(".")[0])] if held and held != "NaN" else []
                 counter = tables[table]
                 used += [counter] if counter and state.increment > 0 else []
+                used += set_aside.get((table, column), ())
             largest = outermost(used) if used else None
             following = find(state, largest) if change else state.next
             if following != state.next:

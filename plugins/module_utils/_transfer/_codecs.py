@@ -292,16 +292,14 @@ def parse_timestamp(text: str) -> Optional[Tuple[datetime, str, Optional[timedel
         moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
     except ValueError:
         return None
+    if zone is None:
+        return moment, fraction or "", None
     offset = parse_offset(zone)
-    if offset is not None and abs(offset) >= MAX_OFFSET:
-        return None
-    return moment, fraction or "", offset
+    return None if abs(offset) >= MAX_OFFSET else (moment, fraction or "", offset)
 
 
-def parse_offset(zone: Optional[str]) -> Optional[timedelta]:
+def parse_offset(zone: str) -> timedelta:
     """C(Z), C(+02), C(+0200), C(+02:00), C(+02:00:30) as a difference to UTC."""
-    if not zone:
-        return None
     if zone in ("Z", "z", "UTC"):
         return timedelta(0)
     digits = zone[1:].replace(":", "")
@@ -314,10 +312,12 @@ def parse_offset(zone: Optional[str]) -> Optional[timedelta]:
 def second_fraction(fraction: str, sql_type: SqlType) -> str:
     """C(.123) without trailing zeros or nothing; Misfit if the type keeps fewer digits."""
     kept = fraction.rstrip("0")
+    if not kept:
+        return ""
     places = 6 if sql_type.length is None else sql_type.length
     if len(kept) > places:
         raise Misfit("precision_lost", f"{len(kept)} digits of a second, {sql_type} keeps {places}")
-    return f".{kept}" if kept else ""
+    return f".{kept}"
 
 
 class TimestampCodec(Codec):
@@ -327,7 +327,7 @@ class TimestampCodec(Codec):
         moment, fraction, offset = self._parse(value)
         if offset is not None:
             raise Misfit("offset_dropped", f"{sample(value)} carries an offset that {self.type} would drop")
-        return f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0") + second_fraction(fraction, self.type)
+        return moment.isoformat(" ") + second_fraction(fraction, self.type)
 
     def _parse(self, value: SqliteValue) -> Tuple[datetime, str, Optional[timedelta]]:
         if isinstance(value, str):
@@ -352,7 +352,7 @@ class TimestampTzCodec(TimestampCodec):
             moment = moment - offset
         except OverflowError:
             raise Misfit("not_a_date", f"{sample(value)} leaves the years 1 to 9999 in UTC") from None
-        return f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0") + second_fraction(fraction, self.type) + "+00"
+        return moment.isoformat(" ") + second_fraction(fraction, self.type) + "+00"
 
 
 class DateCodec(Codec):

@@ -20,6 +20,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Marks a number inside a normalised tree; text that holds it goes the slow way.
 _NUMBER_MARK = "\ue000"
+#: Only numbers with such an exponent, or in a text long enough for so many digits, can leave the range of numeric.
+_GREAT_EXPONENT = re.compile(r"[eE][+-]?[0-9]{4}")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -37,12 +39,15 @@ def _unique_object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return document
 
 
-def _parse(text: str, kind: str = "invalid_json", **hooks: Any) -> Any:
+def _parse(text: str, decoder: json.JSONDecoder, kind: str = "invalid_json") -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, **hooks)
+        return decoder.decode(text)
     except RecursionError:
         raise Misfit("json_too_deep", "nested too deeply") from None
     except ValueError as error:
+        if not isinstance(error, json.JSONDecodeError) and decoder is not _RANGED:
+            # Python reads no whole number of more than 4,300 digits; numeric does.
+            return _parse(text, _RANGED, kind)
         raise Misfit(kind, f"{sample(text)} is not JSON: {error}") from None
 
 
@@ -52,16 +57,20 @@ def _keep(text: str) -> str:
 
 def check_json(text: str) -> None:
     """Raise Misfit unless the type json takes I(text). Numbers of any length and repeated keys are fine there."""
-    _parse(text, parse_int=_keep, parse_float=_keep)
+    _parse(text, _SPELLED)
 
 
 def check_jsonb(text: str) -> None:
     """Raise Misfit unless jsonb takes I(text) and keeps all of it."""
-    document = _parse(text, parse_int=_keep, parse_float=_ranged, object_pairs_hook=_unique_object)
-    if "\\u0000" in text:
-        _each_string(document, _refuse_nul)
-    if _ESCAPED_SURROGATE.search(text):
-        _each_string(document, _refuse_surrogate)
+    if len(text) > MAX_FRACTION_DIGITS or _GREAT_EXPONENT.search(text):
+        document = _parse(text, _RANGED)
+    else:
+        document = _parse(text, _UNIQUE if "{" in text else _PLAIN)
+    if "\\u" in text:
+        if "\\u0000" in text:
+            _each_string(document, _refuse_nul)
+        if _ESCAPED_SURROGATE.search(text):
+            _each_string(document, _refuse_surrogate)
 
 
 def _ranged(number: str) -> str:
@@ -106,9 +115,8 @@ def _each_string(document: Any, visit: Callable[[str], None]) -> None:
 def canonical(text: str) -> str:
     """The normal form of a jsonb document: sorted keys, no white space, numbers by value as numeric compares them."""
     if _NUMBER_MARK in text or "\\ue000" in text.lower():
-        return "tagged " + json.dumps(_tagged(_parse(text, parse_int=_Number, parse_float=_Number)))
-    document = _parse(text, parse_int=_marked, parse_float=_marked)
-    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return "tagged " + json.dumps(_tagged(_parse(text, _TAGGED)))
+    return _SORTED.encode(_parse(text, _MARKED))
 
 
 def _marked(number: str) -> str:
@@ -128,6 +136,22 @@ class _Number(str):
     """A number while documents are compared whose texts use the mark themselves."""
 
 
+def _decoder(**hooks: Any) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_constant=_refuse_constant, **hooks)
+
+
+# Made once: json.loads() would make a new one for each document.
+_PLAIN = _decoder()
+_UNIQUE = _decoder(object_pairs_hook=_unique_object)
+_SPELLED = _decoder(parse_int=_keep, parse_float=_keep)
+_RANGED = _decoder(parse_int=_ranged, parse_float=_ranged, object_pairs_hook=_unique_object)
+_MARKED = _decoder(parse_int=_marked, parse_float=_marked)
+_TAGGED = _decoder(parse_int=_Number, parse_float=_Number)
+_EXACT = _decoder(parse_float=_keep, object_pairs_hook=_unique_object)
+_FINITE = _decoder(parse_float=_finite, object_pairs_hook=_unique_object)
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def _tagged(item: Any) -> Any:
     if isinstance(item, _Number):
         return ["n", normal_number(item)]
@@ -143,7 +167,7 @@ def load_array(text: str, kind: str, exact: bool = False) -> List[Any]:
 
     Numbers become int and float, or with I(exact) stay text as they are spelled if they are not whole.
     """
-    document = _parse(text, kind, parse_float=_keep if exact else _finite, object_pairs_hook=_unique_object)
+    document = _parse(text, _EXACT if exact else _FINITE, kind)
     if not isinstance(document, list):
         raise Misfit(kind, f"{sample(text)} is not a JSON array")
     return document

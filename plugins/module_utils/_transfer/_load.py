@@ -187,9 +187,16 @@ class LoadTarget(Protocol):
     def remove_orphans(self, key: KeyDefinition, columns: Sequence[str]) -> List[Tuple[Literal, ...]]: ...
 
     def advance_sequences(
-        self, tables: MappingType[str, Optional[int]], find: Callable[[SequenceState, Optional[int]], int], change: bool
+        self,
+        tables: MappingType[str, Optional[int]],
+        set_aside: MappingType[Tuple[str, str], Tuple[int, int]],
+        find: Callable[[SequenceState, Optional[int]], int],
+        change: bool,
     ) -> List[SequenceReport]:
-        """Move every sequence of I(tables) (with the source's own counter) to what I(find) says."""
+        """Move every sequence of I(tables) (with the source's own counter) to what I(find) says.
+
+        I(set_aside) are the outermost numbers, by table and column, of rows that are not in the target.
+        """
 
     def finish(self, run: Run) -> None:
         """Journal I(run) as finished. Raises TargetError if definitions differ from those before the run."""
@@ -336,7 +343,8 @@ def run_load(
     loader = _Loader(plan, source, target, settings, progress)
     if plan.state == "existing":
         assert plan.run is not None
-        return loader.report(plan.run, target.advance_sequences(loader.counters(), next_free, change=False))
+        aside = loader.set_aside(plan.run)
+        return loader.report(plan.run, target.advance_sequences(loader.counters(), aside, next_free, change=False))
     if settings.replace:
         with target.transaction():
             report = loader.load()
@@ -405,7 +413,7 @@ class _Loader:
         with self.target.transaction():
             self._require_counts(run)
             self._restore_keys(run)
-            sequences = self.target.advance_sequences(self.counters(), next_free, change=True)
+            sequences = self.target.advance_sequences(self.counters(), self.set_aside(run), next_free, change=True)
             self.target.finish(run)
         return self.report(run, sequences)
 
@@ -415,6 +423,30 @@ class _Loader:
 
     def counters(self) -> Dict[str, Optional[int]]:
         return {table.map.target.name: table.map.source.autoincrement for table in self.plan.tables}
+
+    def set_aside(self, run: Run) -> Dict[Tuple[str, str], Tuple[int, int]]:
+        """Smallest and largest whole number of quarantined rows by (target table, column).
+
+        These rows may come back, so that no sequence may give their keys to others.
+        """
+        extremes: Dict[Tuple[str, str], Tuple[int, int]] = {}
+        converters: Dict[str, RowConverter] = {}
+        for entry in self.target.quarantined(run):
+            name = entry["target"]
+            if name not in converters:
+                converters[name] = RowConverter(self.by_target[name].map)
+            for step in converters[name].converters:
+                value = from_json(entry["row"].get(step.column.source))
+                if not isinstance(value, int):
+                    continue
+                try:
+                    step.convert(value)
+                except Misfit:
+                    continue
+                place = (name, step.column.target.name)
+                low, high = extremes.get(place, (value, value))
+                extremes[place] = (min(low, value), max(high, value))
+        return extremes
 
     def _require_counts(self, run: Run) -> None:
         """Rows that came from elsewhere during the load may neither be kept unseen nor be thrown away."""

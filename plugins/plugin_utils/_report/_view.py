@@ -174,7 +174,7 @@ def _difference_count(verification: Document) -> int:
 
 
 def _left_out(document: Document) -> str:
-    skipped = len(_part(document, "load").get("skipped") or [])
+    skipped = len(_part(document, "load").get("left_out") or [])
     if not skipped:
         return ""
     return f" {counted(skipped, 'table or column', 'tables or columns')} had been left out on purpose, see below."
