@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 import socket
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._deps import psycopg2
+from .._endpoint import default_ssl_mode
 from .._errors import LockedError, TargetError
 
 #: A statement: text without names of the user's, or text composed by M(compose).
@@ -319,16 +319,6 @@ def connect(params: Mapping[str, Any], purpose: str = "") -> Session:
         raise TargetError(f"{where} is not encoded in UTF8.", advice="Create the database with ENCODING 'UTF8'.")
     session.pin()
     return session
-
-
-def default_ssl_mode(host: str) -> str:
-    """V(verify-full), but V(prefer) where nothing leaves the machine: sockets and loopback addresses."""
-    if not host or host.startswith(("/", "@")) or host == "localhost":
-        return "prefer"
-    try:
-        return "prefer" if ipaddress.ip_address(host.strip("[]")).is_loopback else "verify-full"
-    except ValueError:
-        return "verify-full"
 
 
 def target_error(error: Any, where: str, secret: str = "", action: str = "") -> TargetError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 import yaml
+
 from ansible_collections.mcps.postgres.plugins.doc_fragments._mapping import ModuleDocFragment
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._rules import RULES
 
