@@ -292,7 +292,12 @@ def test_what_is_written_before_the_fence_is_taken_along(installation: Installat
     installation.run(MIGRATE).succeeded(changed=False)
 
 
-def test_killed_in_the_load_while_another_run_waits_outside(installation: Installation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("progress", ["never", "always"])
+def test_killed_in_the_load_while_another_run_waits_outside(
+    installation: Installation, tmp_path: Path, progress: str
+) -> None:
+    """With progress the module runs in the background of its host, without it below ansible-playbook."""
+    installation.extra = {"mcps_progress": progress}
     installation.run(MIGRATE, tags=["preflight", "schema", "snapshot"]).succeeded(changed=True)
     with contextlib.closing(installation.database.connect()) as blocker:
         blocker.cursor().execute("LOCK TABLE tool IN ACCESS EXCLUSIVE MODE")
