@@ -49,7 +49,7 @@ def test_an_error_is_one_line_without_the_password() -> None:
         ("28P01", "x", "login_password"),
         ("42501", "permission denied", "privilege"),
         ("57P01", "terminating", "same command again"),
-        ("", 'root certificate file "/root/.postgresql/root.crt" does not exist', "ca_cert"),
+        ("", 'root certificate file "/home/app/.postgresql/root.crt" does not exist', "ca_cert"),
         ("", "server does not support SSL, but SSL was required", "ssl_mode"),
         ("", "connection refused", "server runs"),
     ],
