@@ -371,5 +371,20 @@ def test_rows_that_do_not_fit_stop_the_preflight(installation: Installation) -> 
     before = digest(installation.folder)
     installation.run(MIGRATE).failed("server.stars", "id=5", "many", "migration_rules")
     assert installation.report["verdict"]["phase"] == "preflight"
+    (finding,) = [one for one in installation.report["audit"]["findings"] if one["severity"] == "error"]
+    assert (finding["table"], finding["column"], finding["count"]) == ("server", "stars", 1)
     after = digest(installation.folder)
     assert {name: after[name] for name in before} == before
+
+    # The same command goes on once rows may be set aside; numbers given with -e arrive as text.
+    aside = {
+        "migration_on_invalid": "quarantine",
+        "migration_health_checks": [installation.check(f"server +{SERVERS - 1}")],
+    }
+    installation.run(MIGRATE, extra={**aside, "migration_quarantine_budget": "1"}).failed("quarantine_budget is 1")
+    installation.run(MIGRATE, extra={**aside, "migration_quarantine_budget": "60"}).succeeded(changed=True)
+    first, *others = [json.loads(line) for line in (installation.state / "quarantine.jsonl").read_text().splitlines()]
+    assert (first["table"], first["key"], first["row"]["stars"]) == ("server", {"id": 5}, "many")
+    assert others and {problem["kind"] for row in others for problem in row["problems"]} == {"parent_quarantined"}
+    assert installation.report["verification"]["equal"] and installation.report["verdict"]["state"] == "migrated"
+    assert installation.report["load"]["quarantined"] == 1 + len(others)
