@@ -10,13 +10,14 @@ rules.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional
 
-from ._codecs import EPOCH, parse_timestamp
+from ._codecs import EPOCH, NumericCodec, parse_timestamp
 from ._types import SqlType
 from ._values import InvalidText, SqliteValue
 
@@ -30,6 +31,10 @@ NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double
 #: The julian day number of 1970-01-01 00:00 UTC (SQLite, date and time functions).
 JULIAN_EPOCH = Decimal("2440587.5")
 DAY_MILLISECONDS = 86_400_000
+
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,30}\s*", re.ASCII)
+#: Room for every digit of a double (at most 309 before the point) and of a numeric's scale (at most 1000).
+_MANY_DIGITS = Context(prec=1400)
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def _to_integer(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
     def change(value: SqliteValue) -> SqliteValue:
         if isinstance(value, float) and value.is_integer():
             return int(value)
-        if isinstance(value, str) and value.strip().lstrip("+-").isdigit() and value.isascii():
+        if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
             return int(value)
         return value
 
@@ -118,13 +123,7 @@ def _to_integer(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
 
 def _to_number(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
     def change(value: SqliteValue) -> SqliteValue:
-        if not isinstance(value, str):
-            return value
-        try:
-            number = float(value)
-        except ValueError:
-            return value
-        return value if number != number else number
+        return float(value) if isinstance(value, str) and NumericCodec.NUMBER.fullmatch(value) else value
 
     return change
 
@@ -306,10 +305,10 @@ def _round(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
             return float(value) if abs(value) < 2**1023 else value
         exact = Decimal(repr(value))
         if sql_type.name == "numeric":
-            scale = Decimal(1).scaleb(-(sql_type.scale or 0)) if sql_type.length is not None else None
-            if scale is None or exact == exact.quantize(scale):
+            if sql_type.length is None:
                 return value
-            return str(exact.quantize(scale, ROUND_HALF_EVEN))
+            rounded = exact.quantize(Decimal(1).scaleb(-(sql_type.scale or 0)), ROUND_HALF_EVEN, _MANY_DIGITS)
+            return value if rounded == exact else str(rounded)
         return int(exact.to_integral_value(ROUND_HALF_EVEN))
 
     def fraction(value: SqliteValue) -> SqliteValue:
