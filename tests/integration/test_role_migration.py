@@ -388,3 +388,6 @@ def test_rows_that_do_not_fit_stop_the_preflight(installation: Installation) -> 
     assert others and {problem["kind"] for row in others for problem in row["problems"]} == {"parent_quarantined"}
     assert installation.report["verification"]["equal"] and installation.report["verdict"]["state"] == "migrated"
     assert installation.report["load"]["quarantined"] == 1 + len(others)
+    # Whoever takes it back need not know of that choice.
+    installation.run(ROLLBACK).succeeded(changed=True)
+    assert installation.on_sqlite() and not installation.refuses_writes()
