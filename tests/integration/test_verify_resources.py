@@ -31,6 +31,8 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._ports imp
 
 params = json.load(sys.stdin)
 interrupt_at = params.pop("interrupt_at")
+# A shell that starts the tests in the background lets its children ignore this signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Interrupting(Silent):
