@@ -13,7 +13,8 @@ COLLECTION := .cache/collections/ansible_collections/mcps/postgres
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev venv-app venv-app-dev collection demo demo-clean test test-lint test-unit test-integration clean
+.PHONY: help venv venv-dev venv-app venv-app-dev collection demo demo-clean \
+	test test-lint test-unit test-integration test-molecule clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -48,6 +49,9 @@ test-unit: venv-dev collection ## Fast tests
 
 test-integration: venv-dev venv-app collection ## Modules and roles against a real server
 	@$(VENV)/bin/python scripts/test integration
+
+test-molecule: venv-dev venv-app collection ## Scenarios in containers; SCENARIOS="provision migrate" for some of them
+	@$(if $(SCENARIOS),MCPS_SCENARIOS="$(SCENARIOS)") $(VENV)/bin/python scripts/test molecule
 
 clean: ## Remove environments and caches
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
