@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,92 @@ def test_the_life_of_a_server(installation: Installation) -> None:
     assert "told to start" in installation.provision(check=True).succeeded(changed=True).stdout
     installation.provision().succeeded(changed=True)
     assert installation.database.query("SELECT count(*) FROM word") == [(0,)]
+
+
+def rights(installation: Installation) -> dict[str, Any]:
+    """Variables for a database with an owner, a writer, a reader, a monitor and a pooler's lookup role."""
+    ordinary = ["LOGIN", "NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE"]
+    names = ("app", "writer", "reader", "monitor")
+    roles = {name: {"name": name, "password": installation.password, "flags": ordinary} for name in names}
+    roles["reader"] |= {"connection_limit": 3, "settings": {"statement_timeout": "2s", "application_name": "it's"}}
+    roles["monitor"] |= {"member_of": ["pg_monitor"]}
+    database = {"name": "appdb", "owner": "app", "extensions": ["pg_trgm"], "schemas": ["public", "more"]}
+    return {
+        "postgres_server_roles": list(roles.values()),
+        "postgres_server_databases": [database | {"writers": ["writer"], "readers": ["reader"]}, {"name": "other"}],
+        "postgres_server_auth_query_role": {"name": "lookup", "password": installation.password},
+    }
+
+
+def test_roles_may_do_what_they_are_for_and_no_more(installation: Installation) -> None:
+    wanted = rights(installation)
+    installation.provision(**wanted).succeeded(changed=True)
+    installation.provision(**wanted).succeeded(changed=False)
+    installation.provision(check=True, **wanted).succeeded(changed=False)
+
+    def ask(role: str, query: str, database: str = "appdb") -> Any:
+        return replace(installation.database, user=role, name=database).query(query)
+
+    def denied(role: str, query: str) -> None:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            ask(role, query)
+
+    # What the owner makes later is the writer's to use and the reader's to read.
+    for schema in ("public", "more"):
+        ask("app", f"CREATE TABLE {schema}.word (id serial PRIMARY KEY, text text)")
+        ask("writer", f"INSERT INTO {schema}.word (text) VALUES ('one'), ('two')")
+        ask("writer", f"UPDATE {schema}.word SET text = upper(text) WHERE id = 1")
+        ask("writer", f"DELETE FROM {schema}.word WHERE id = 2")
+        assert ask("reader", f"SELECT text FROM {schema}.word") == [("ONE",)]
+        denied("reader", f"INSERT INTO {schema}.word (text) VALUES ('x')")
+        denied("reader", f"SELECT nextval('{schema}.word_id_seq')")
+        for role in ("writer", "reader"):
+            denied(role, f"CREATE TABLE {schema}.intruder ()")
+            denied(role, f"DROP TABLE {schema}.word")
+    for query in ("CREATE ROLE intruder", "CREATE DATABASE intruder", "CREATE SCHEMA intruder", "SET ROLE app"):
+        denied("writer", query)
+    denied("reader", "CREATE TEMPORARY TABLE intruder ()")
+
+    # Nobody gets into a database that is not theirs; who watches gets in, and sees no data.
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        ask("writer", "SELECT 1", database="other")
+    assert ask("monitor", "SELECT count(*) FROM pg_settings WHERE name = 'data_directory'", database="other") == [(1,)]
+    denied("monitor", "SELECT text FROM word")
+    assert ask("reader", "SELECT current_setting('statement_timeout'), current_setting('application_name')") == [
+        ("2s", "it's")
+    ]
+    assert installation.admin.query("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'reader'") == [(3,)]
+
+    # The pooler's role finds hashes of ordinary roles, and nothing else; nobody else finds any.
+    lookup = "SELECT uname, left(phash, 13) FROM pgbouncer.user_lookup('{}')"
+    for database in ("appdb", "other"):
+        assert ask("lookup", lookup.format("writer"), database) == [("writer", "SCRAM-SHA-256")]
+        assert ask("lookup", lookup.format("postgres"), database) == []
+    installation.admin.query("ALTER ROLE writer VALID UNTIL '2020-01-01'")
+    assert ask("lookup", lookup.format("writer")) == []
+    denied("app", lookup.format("writer"))
+
+    # A password that is replaced takes effect. What a password is set with is kept nowhere.
+    old, installation.password = installation.password, installation.guard.add(awkward_password())
+    installation.provision(**rights(installation)).succeeded(changed=True)
+    assert ask("app", "SELECT count(*) FROM word") == [(1,)]
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        installation.database.connect(password=old)
+    installation.guard.check((installation.folder / "pg/log/server.log").read_text(), "the server's log")
+
+
+def test_settings_that_the_server_cannot_start_with_do_not_stay(installation: Installation) -> None:
+    installation.provision().succeeded(changed=True)
+    file = installation.folder / "pg/data/conf.d/mcps.conf"
+    before = file.read_text()
+    for settings in (
+        {"shared_preload_libraries": "no_such_library"},
+        {"log_line_prefix": "x", "log_timezone": "Nowhere"},
+    ):
+        installation.provision(postgres_server_settings=settings).failed("Correct postgres_server_settings")
+        assert file.read_text() == before
+        assert installation.database.query("SELECT 1") == [(1,)]
+    installation.provision().succeeded(changed=False)
 
 
 def test_what_cannot_work_is_refused_beforehand(installation: Installation) -> None:
