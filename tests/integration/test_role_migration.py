@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from psycopg2 import sql
 
 from support.ansible_runs import ROOT, PlaybookRun, PlaybookRunner
 from support.background import ansible_in_background
@@ -231,7 +233,10 @@ def test_there_and_back(installation: Installation) -> None:
 def test_a_rollback_can_give_up_what_was_written_on_postgresql(installation: Installation) -> None:
     installation.run(MIGRATE).succeeded(changed=True)
     installation.database.query("DELETE FROM release WHERE id = 1")
-    give_up = {"migration_rollback_discard_writes": True, "migration_rollback_clean_target": True}
+    # Yes and no given with -e arrive as text.
+    installation.run(ROLLBACK, extra={"migration_rollback_discard_writes": "false"}).failed("SQLite has none of it")
+    assert not installation.on_sqlite()
+    give_up = {"migration_rollback_discard_writes": "true", "migration_rollback_clean_target": "true"}
     installation.run(ROLLBACK, extra=give_up).succeeded(changed=True)
     assert installation.on_sqlite()
     assert installation.sqlite("SELECT count(*) FROM release WHERE id = 1") == [(1,)]
@@ -354,6 +359,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"migration_target_schema": "nowhere"}, ["nowhere", "create it"]),
     ({"migration_health_checks": [{"name": "x"}]}, ["neither command nor url"]),
     ({"migration_target_password": "not-the-password"}, ["login_password"]),
+    ({"migration_application_password": "not-the-password"}, ["Log in as the application", "login_password"]),
 ]
 
 
@@ -364,6 +370,41 @@ def test_what_is_wrong_is_named_before_anything_happens(
     before = digest(installation.folder)
     installation.run(MIGRATE, extra=extra).failed(*words)
     assert digest(installation.folder) == before
+
+
+def test_an_application_that_would_work_elsewhere_is_named_before_anything_happens(
+    installation: Installation, postgres: Server
+) -> None:
+    before = digest(installation.folder)
+    other = postgres.create_database()
+    try:
+        elsewhere = {
+            "migration_application_database": other.name,
+            "migration_application_user": other.user,
+            "migration_application_password": other.password,
+        }
+        installation.run(MIGRATE, extra=elsewhere).failed("would not work with the database", other.name)
+    finally:
+        postgres.drop(other)
+    assert digest(installation.folder) == before
+
+
+def test_the_application_as_a_role_that_only_reads_and_writes(installation: Installation, postgres: Server) -> None:
+    owner, admin = installation.database, postgres.as_superuser(installation.database.name)
+    name, password = f"{owner.name}_app", "p%@:/w '"
+    admin.query(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
+    role = {"migration_application_user": name, "migration_application_password": password}
+    try:
+        installation.run(MIGRATE, extra=role).failed(name, "lacks", "SELECT, UPDATE on", "writers")
+        assert installation.on_sqlite() and not installation.refuses_writes()
+        for grant in ("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "USAGE ON ALL SEQUENCES"):
+            owner.query(sql.SQL("GRANT {} IN SCHEMA public TO {}").format(sql.SQL(grant), sql.Identifier(name)))
+        run = installation.run(MIGRATE, extra=role)
+        run.succeeded(changed=True)
+        assert f"://{name}:{quote(password, safe='')}@" in installation.environment_file.read_text(encoding="utf-8")
+    finally:
+        admin.query(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+        admin.query(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def test_rows_that_do_not_fit_stop_the_preflight(installation: Installation) -> None:

@@ -123,7 +123,8 @@ def require_target(context: Any, request: Dict[str, Any]) -> None:
     if connection.dialect.name != "postgresql":
         raise Refusal("wrong_database", f"env.py connected to {shown}, which is not PostgreSQL.")
     database = connection.execute(text("SELECT current_database()")).scalar()
-    if request["database"] and database != request["database"]:
+    # A pooler's entry may bear another name than the database that it leads to.
+    if request["database"] and request["database"] not in (database, url.database):
         raise Refusal("wrong_database", f"env.py connected to database '{database}', not to '{request['database']}'.")
     host = url.host or url.query.get("host")
     port = url.port or url.query.get("port")

@@ -21,6 +21,9 @@ Row = Tuple[Any, ...]
 
 OLDEST_SERVER = 130000
 
+#: How often a pooler is tried that has not yet given a connection to somebody else.
+POOLING_ROUNDS = 5
+
 #: One spelling per value on either side of a comparison, whatever the role's or database's own settings are.
 #: Nothing but the built-in names is found without a schema, so that deparsed definitions carry all schemas.
 PINNED_SETTINGS: Tuple[Tuple[str, str], ...] = (
@@ -113,6 +116,11 @@ class Session:
     def version(self) -> int:
         """The server's version as a number: 180006 is 18.6."""
         return int(self._connection.server_version)
+
+    @property
+    def announced_process(self) -> int:
+        """The server process that this connection was told at its start."""
+        return int(self._connection.get_backend_pid())
 
     @property
     def alive(self) -> bool:
@@ -278,10 +286,22 @@ class Session:
 
 
 def connect(params: Mapping[str, Any], purpose: str = "") -> Session:
-    """Connect as the login_* arguments of M(_argspec.target_spec) say; raises TargetError.
+    """Connect as the login_* arguments of M(_argspec.target_spec) say, with pinned settings; raises TargetError.
 
     I(purpose) shows in pg_stat_activity beside this host and process, which is how a second run is told who is first.
     """
+    session = visit(params, purpose)
+    try:
+        _require_suitable(session, params)
+        session.pin()
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def visit(params: Mapping[str, Any], purpose: str = "") -> Session:
+    """As M(connect), but with nothing set or asked for, so that it leaves nothing behind in a connection that is lent."""
     driver = psycopg2()
     host = params.get("login_host") or ""
     secret = params.get("login_password") or ""
@@ -308,17 +328,45 @@ def connect(params: Mapping[str, Any], purpose: str = "") -> Session:
     except driver.Error as error:
         raise target_error(error, where, secret, "Cannot connect to") from error
     connection.autocommit = True
-    session = Session(connection, where, secret)
+    return Session(connection, where, secret)
+
+
+def _require_suitable(session: Session, params: Mapping[str, Any]) -> None:
+    """Raise TargetError unless this is a session of its own on a server and database that can be worked with."""
+    where = session.where
     if session.version < OLDEST_SERVER:
-        session.close()
         raise TargetError(
             f"{where} is PostgreSQL {session.version // 10000}, which is too old.", advice="Use PostgreSQL 13 or newer."
         )
     if session.value("SHOW server_encoding") != "UTF8":
-        session.close()
         raise TargetError(f"{where} is not encoded in UTF8.", advice="Create the database with ENCODING 'UTF8'.")
-    session.pin()
-    return session
+    if pooling(session, params) == "transaction":
+        raise TargetError(
+            f"{where[:1].upper()}{where[1:]} is a pooler that lends its connections for one transaction at a time: "
+            "locks would go to other clients, and so would the settings that a migration makes.",
+            advice="Give login_host and login_port of the server itself, or in login_db an entry of the pooler that has "
+            "pool_mode=session. The application may go on using the pooler.",
+        )
+
+
+def pooling(session: Session, params: Mapping[str, Any]) -> str:
+    """How I(session) came to the server: V(none), directly, or through a pooler that lends connections for a
+    V(session) or a V(transaction). I(params) are those that it was made with.
+
+    A pooler makes up the process that it announces to its clients (PostgreSQL's protocol, section 53.2.1, message
+    BackendKeyData; PgBouncer draws it by lot), whereas the server knows its own. Whether it lends by transaction shows
+    in that an idle client's process changes, or is given to a second client.
+    """
+    lent = session.value("SELECT pg_catalog.pg_backend_pid()")
+    if lent == session.announced_process:
+        return "none"
+    with visit(params, "second") as other:
+        for _ in range(POOLING_ROUNDS):
+            with other.transaction():
+                taken = other.value("SELECT pg_catalog.pg_backend_pid()")
+                if taken == lent or session.value("SELECT pg_catalog.pg_backend_pid()") != lent:
+                    return "transaction"
+    return "session"
 
 
 def target_error(error: Any, where: str, secret: str = "", action: str = "") -> TargetError:
@@ -350,8 +398,8 @@ def _connection_advice(text: str) -> str:
         return "Give ca_cert the certificate of the server's authority, or choose ssl_mode deliberately."
     if "does not support SSL" in text:
         return "Turn TLS on in the server, or choose ssl_mode deliberately."
-    if "password authentication failed" in text or "no password supplied" in text:
-        return "Check login_user and login_password."
+    if "authentication failed" in text or "no password supplied" in text:
+        return "Check login_user and login_password, and for a pooler login_db and how it looks roles up as well."
     if 'database "' in text and "does not exist" in text:
         return "Create the database first, e.g. with community.postgresql.postgresql_db."
     return "Check that the server runs and can be reached, then run the same command again."
