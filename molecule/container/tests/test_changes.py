@@ -65,6 +65,14 @@ def test_a_wrong_setting_never_reaches_the_server(ask: Ask, provision: Provision
     assert ask(STARTED) > started
 
 
+def test_a_setting_that_keeps_the_server_from_starting_is_taken_back(ask: Ask, provision: Provision) -> None:
+    libraries = ask("SHOW shared_preload_libraries")
+    provision(postgres_server_settings={"shared_preload_libraries": "nowhere"}).failed(
+        "does not start with the settings", 'could not access file "nowhere"'
+    )
+    assert ask("SHOW shared_preload_libraries") == libraries
+
+
 def test_another_major_version_is_refused(ask: Ask, provision: Provision, derive: Callable[[str, str], str]) -> None:
     started = ask(STARTED)
     says = "RUN printf '#!/bin/sh\\necho \"postgres (PostgreSQL) 99.1\"\\n' >/usr/local/bin/postgres && chmod 755 /usr/local/bin/postgres"
