@@ -221,7 +221,7 @@ def test_roles_may_do_what_they_are_for_and_no_more(installation: Installation) 
         for role in ("writer", "reader"):
             denied(role, f"CREATE TABLE {schema}.intruder ()")
             denied(role, f"DROP TABLE {schema}.word")
-    for query in ("CREATE ROLE intruder", "CREATE DATABASE intruder", "CREATE SCHEMA intruder", "SET ROLE app"):
+    for query in ("CREATE ROLE intruder", "CREATE SCHEMA intruder", "SET ROLE app"):
         denied("writer", query)
     denied("reader", "CREATE TEMPORARY TABLE intruder ()")
 

@@ -126,10 +126,10 @@ def ask(connect: Connect) -> Callable[[str], Any]:
     return first_value
 
 
-@pytest.fixture
-def provision(tmp_path: Path, guard: SecretsGuard) -> Callable[..., PlaybookRun]:
+@pytest.fixture(scope="session")
+def provision(tmp_path_factory: pytest.TempPathFactory, guard: SecretsGuard) -> Callable[..., PlaybookRun]:
     """provision(**variables): the server's role once more over the scenario's inventory."""
-    runner = PlaybookRunner(tmp_path, guard)
+    runner = PlaybookRunner(tmp_path_factory.mktemp("provision"), guard)
 
     def run(check: bool = False, **variables: Any) -> PlaybookRun:
         return runner(PROVISION_SERVER, inventory=EPHEMERAL / "inventory", variables=variables, check=check)
