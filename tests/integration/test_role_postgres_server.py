@@ -183,15 +183,17 @@ def test_the_life_of_a_server(installation: Installation) -> None:
 
 def rights(installation: Installation) -> dict[str, Any]:
     """Variables for a database with an owner, a writer, a reader, a monitor and a pooler's lookup role."""
-    ordinary = ["LOGIN", "NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE"]
-    names = ("app", "writer", "reader", "monitor")
-    roles = {name: {"name": name, "password": installation.password, "flags": ordinary} for name in names}
-    roles["reader"] |= {"connection_limit": 3, "settings": {"statement_timeout": "2s", "work_mem": "8MB"}}
-    roles["monitor"] |= {"member_of": ["pg_monitor"]}
-    database = {"name": "appdb", "owner": "app", "extensions": ["pg_trgm"], "schemas": ["public", "more"]}
+    ordinary = {"password": installation.password, "flags": ["LOGIN", "NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE"]}
+    own: dict[str, dict[str, Any]] = {
+        "app": {},
+        "writer": {},
+        "reader": {"connection_limit": 3, "settings": {"statement_timeout": "2s", "work_mem": "8MB"}},
+        "monitor": {"member_of": ["pg_monitor"]},
+    }
+    appdb: dict[str, Any] = {"name": "appdb", "owner": "app", "extensions": ["pg_trgm"], "schemas": ["public", "more"]}
     return {
-        "postgres_server_roles": list(roles.values()),
-        "postgres_server_databases": [database | {"writers": ["writer"], "readers": ["reader"]}, {"name": "other"}],
+        "postgres_server_roles": [{"name": name} | ordinary | others for name, others in own.items()],
+        "postgres_server_databases": [appdb | {"writers": ["writer"], "readers": ["reader"]}, {"name": "other"}],
         "postgres_server_auth_query_role": {"name": "lookup", "password": installation.password},
     }
 
@@ -255,13 +257,12 @@ def test_settings_that_the_server_cannot_start_with_do_not_stay(installation: In
     installation.provision().succeeded(changed=True)
     file = installation.folder / "pg/data/conf.d/mcps.conf"
     before = file.read_text()
-    for settings in (
-        {"shared_preload_libraries": "no_such_library"},
-        {"log_line_prefix": "x", "log_timezone": "Nowhere"},
-    ):
-        installation.provision(postgres_server_settings=settings).failed("Correct postgres_server_settings")
-        assert file.read_text() == before
-        assert installation.database.query("SELECT 1") == [(1,)]
+    broken = {"shared_preload_libraries": "no_such_library"}
+    installation.provision(postgres_server_settings=broken).failed(
+        "no_such_library", "Correct postgres_server_settings"
+    )
+    assert file.read_text() == before
+    assert installation.database.query("SELECT 1") == [(1,)]
     installation.provision().succeeded(changed=False)
 
 
