@@ -167,7 +167,11 @@ class _Job:
             )
         else:
             commands.append(f"rm -f {self._quoted_lease}")
-        commands.append(f"rm -rf {shlex.quote(self._folder)}")
+        # Ansible's wrapper may write the ended module's result into the folder while it is being removed.
+        commands.append(
+            f"i=0; until rm -rf {shlex.quote(self._folder)} 2>/dev/null || [ $i -ge {STOP_SECONDS} ]; "
+            "do sleep 1; i=$((i+1)); done"
+        )
         try:
             self._action._low_level_execute_command("; ".join(commands))
             if self._module_folder and not constants.DEFAULT_KEEP_REMOTE_FILES:

@@ -222,7 +222,7 @@ class Controller:
         return path.read_text()
 
 
-def wait_for(condition: Callable[[], bool], what: str, output: Path, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, output: Path, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}:\n{output.read_text()}"

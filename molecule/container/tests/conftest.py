@@ -36,6 +36,36 @@ PROVISION_SERVER = [
 Connect = Callable[..., psycopg2.extensions.connection]
 
 
+def inspect_container(service: str) -> dict[str, Any]:
+    """What the engine knows about a service's container."""
+    done = subprocess.run(
+        ["docker", "inspect", f"{NAME}-{service}"], capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(done.stdout)[0]
+
+
+def made_by() -> str:
+    """Who has made the containers: ansible or compose."""
+    labels = inspect_container("postgres")["Config"]["Labels"]
+    return "compose" if "com.docker.compose.project" in labels else "ansible"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Each of the two runs leaves a report of its own."""
+    config.addinivalue_line("markers", "made_by(who): only for containers that ansible, or compose, has made")
+    if config.option.xmlpath and made_by() == "compose":
+        path = Path(config.option.xmlpath)
+        config.option.xmlpath = str(path.with_stem(f"{path.stem}-compose"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about the other way of making containers."""
+    others = [item for item in items if (mark := item.get_closest_marker("made_by")) and mark.args != (made_by(),)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
 @pytest.fixture(scope="session")
 def made() -> Path:
     """The folder of all that the inventory makes."""
@@ -71,20 +101,7 @@ def guard(secrets: Mapping[str, str]) -> SecretsGuard:
 @pytest.fixture(scope="session")
 def inspect() -> Callable[[str], dict[str, Any]]:
     """inspect(service): what the engine knows about its container."""
-
-    def ask(service: str) -> dict[str, Any]:
-        done = subprocess.run(
-            ["docker", "inspect", f"{NAME}-{service}"], capture_output=True, text=True, check=True, timeout=60
-        )
-        return json.loads(done.stdout)[0]
-
-    return ask
-
-
-@pytest.fixture(scope="session")
-def by_compose(inspect: Callable[[str], dict[str, Any]]) -> bool:
-    """Whether compose has made the containers."""
-    return "com.docker.compose.project" in inspect("postgres")["Config"]["Labels"]
+    return inspect_container
 
 
 @pytest.fixture

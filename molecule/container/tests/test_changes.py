@@ -13,6 +13,8 @@ import pytest
 
 from support.ansible_runs import PlaybookRun
 
+pytestmark = pytest.mark.made_by("ansible")
+
 NAME = "mcps-container"
 
 Ask = Callable[[str], Any]
@@ -23,10 +25,8 @@ STARTED = "SELECT pg_catalog.pg_postmaster_start_time()"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def as_it_was(by_compose: bool, provision: Provision) -> Iterator[None]:
+def as_it_was(provision: Provision) -> Iterator[None]:
     """Ends with the inventory's own values; the tests do not, because every run takes its time."""
-    if by_compose:
-        pytest.skip("compose runs these containers")
     yield
     provision().succeeded()
 

@@ -121,9 +121,8 @@ def test_secrets_and_keys_are_for_their_owner_only(made: Path) -> None:
     assert loose == []
 
 
-def test_the_compose_file_has_no_secret(made: Path, guard: SecretsGuard, by_compose: bool) -> None:
-    if not by_compose:
-        pytest.skip("there is none yet")
+@pytest.mark.made_by("compose")
+def test_the_compose_file_has_no_secret(made: Path, guard: SecretsGuard) -> None:
     for path in (made / "compose").rglob("*.yml"):
         guard.check(path.read_text(), str(path))
 

@@ -55,7 +55,7 @@ def passwords() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def guard(passwords: Mapping[str, str]) -> SecretsGuard:
+def guard(passwords: dict[str, str]) -> SecretsGuard:
     guard = SecretsGuard()
     for password in passwords.values():
         guard.add(password)
@@ -63,7 +63,7 @@ def guard(passwords: Mapping[str, str]) -> SecretsGuard:
 
 
 @pytest.fixture(scope="session")
-def machines(passwords: Mapping[str, str]) -> Sequence[Machine]:
+def machines(passwords: dict[str, str]) -> Sequence[Machine]:
     return [Machine(name, EPHEMERAL / "made", passwords) for name in PLATFORMS]
 
 
