@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
@@ -80,10 +81,12 @@ def rotated(
     passwords["mcps_app"] = guard.add(old.replace(word, new_word))
     kept.write_text(f"{new_word}\n")
     before = {machine.name: look(machine) for machine in machines}
+    ends = [machine.served_certificate(port).not_valid_after_utc for machine in machines for port in PORTS]
+    longest = (max(ends) - datetime.now(UTC)).days
     watch = ArgumentsWatch()
     watch.start()
     try:
-        run = rerun({"tls_days": 800, "tls_renew_days": 400})
+        run = rerun({"tls_renew_days": longest + 2, "tls_days": longest + 100})
     finally:
         arguments = watch.stop()
     run.succeeded(changed=True)
