@@ -68,6 +68,11 @@ def test_who_is_refused(connect: Connect, what: dict[str, str], words: str) -> N
         connect(**{"role": "mcps_app", "port": PORT, **what})
 
 
+def test_systemd_never_listens_in_its_place(machine: Machine) -> None:
+    assert machine.host.run("systemctl is-enabled pgbouncer.socket").stdout.strip() == "masked"
+    assert not machine.host.service("pgbouncer.socket").is_running
+
+
 def test_both_sides_are_encrypted(connect: Connect) -> None:
     client = connect("mcps_app", port=PORT)
     assert ask(client, "SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()") == [(True,)]
