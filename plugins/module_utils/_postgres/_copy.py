@@ -7,22 +7,18 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._errors import TargetError
+from .._transfer._fast import CHUNK_BYTES, CHUNK_ROWS, FIELD, NULL, ROW, Packed
 from ._session import Session, Statement, columns, compose, identifier
 
-#: Rows and bytes of a chunk; larger ones were measured to cost memory and gain nothing.
-CHUNK_ROWS = 500
-CHUNK_BYTES = 1 << 18
 #: Chunks between the two threads.
 QUEUED = 8
 
 #: Seconds that a COPY gets to end by itself before the server is asked to stop it.
 ABORT_PATIENCE = 2.0
 
-#: Control characters as separators let a whole chunk be escaped at once; text seldom holds them.
-FIELD, ROW, NULL = "\x02", "\x03", "\x04"
 _FIELD_ESCAPES = str.maketrans(
     {"\\": "\\\\", "\n": "\\n", "\r": "\\r", FIELD: "\\" + FIELD, ROW: ROW, NULL: "\\" + NULL}
 )
@@ -58,11 +54,23 @@ def encode_chunk(rows: Sequence[Literals]) -> bytes:
     return (escaped + "\n").encode()
 
 
-def chunks(rows: Iterable[Literals]) -> Iterator[Tuple[int, bytes]]:
+def escape_packed(text: bytes) -> bytes:
+    """COPY text of rows in which the separators are separators only."""
+    escaped = text.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return escaped.replace(ROW.encode(), b"\n") + b"\n"
+
+
+def chunks(rows: Iterable[Union[Literals, Packed]]) -> Iterator[Tuple[int, bytes]]:
     """I(rows) as (number of rows, COPY text), bounded by rows and bytes."""
     batch: List[Literals] = []
     size = 0
     for row in rows:
+        if isinstance(row, Packed):
+            if batch:
+                yield len(batch), encode_chunk(batch)
+                batch, size = [], 0
+            yield row.rows, escape_packed(row.text)
+            continue
         batch.append(row)
         # Counting characters is cheap, and the bound needs no precision.
         size += sum([len(field) for field in row if field is not None])
@@ -78,10 +86,10 @@ def copy_in(
     schema: str,
     table: str,
     names: Sequence[str],
-    rows: Iterable[Literals],
+    rows: Iterable[Union[Literals, Packed]],
     advance: Optional[Callable[[int, int], None]] = None,
 ) -> Copied:
-    """Append I(rows) (fields as COPY literals, not escaped) to a table; I(advance) hears of rows and bytes on the way.
+    """Append I(rows) (fields as COPY literals, or packed, not escaped) to a table; I(advance) hears of rows and bytes on the way.
 
     The caller's thread makes the rows. An error that I(rows) raises ends the COPY and is raised here; the server's own
     error is a TargetError whose details['context'] names the line, counted from 1 over I(rows).

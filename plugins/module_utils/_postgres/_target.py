@@ -18,9 +18,11 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    Union,
 )
 
 from .._errors import JournalError, TargetError
+from .._transfer._fast import Packed
 from .._transfer._load import KeyDefinition, RowRefused, Run, SequenceReport, TableResult, require_counts
 from .._transfer._model import TableMap, TargetTable
 from .._transfer._rejects import Reject
@@ -269,7 +271,7 @@ class PostgresTarget:
     def load(
         self,
         table: TableMap,
-        rows: Iterable[Sequence[Literal]],
+        rows: Iterable[Union[Sequence[Literal], Packed]],
         keep_indexes: bool,
         advance: Callable[[int, int], None],
     ) -> Tuple[int, int]:

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import struct
+import sys
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
+from .._transfer._fast import FIELD, NULL, FastColumn, PackedRow, runs
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
@@ -19,6 +23,8 @@ from ._schema import read_tables
 
 #: Rows that are fetched at a time.
 CHUNK_ROWS = 500
+#: Doubles whose text is tried before SQLite is trusted with them.
+PROBED_DOUBLES = 500
 
 
 def text_value(raw: bytes) -> Union[str, InvalidText]:
@@ -40,6 +46,7 @@ class SqliteSource:
         self._file = file
         self.connection = connection
         self._tables: Optional[List[SourceTable]] = None
+        self._is_exact: Optional[bool] = None
         # The order of text is that of its UTF-8 bytes; a database in UTF-16 would order by those.
         self.encoding: str = connection.execute("PRAGMA encoding").fetchone()[0]
         self._collation = "BINARY"
@@ -124,6 +131,40 @@ class SqliteSource:
         if order_by:
             statement = joined(" ORDER BY ", (statement, joined(", ", map(self._ordered, order_by))))
         return self.query(statement, parameters, table.name)
+
+    def packed(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Iterator[PackedRow]]:
+        """See RowSource. None for a table without rowid, and for a SQLite that does not compute as it should."""
+        if table.rowid is None or self.encoding != "UTF-8" or not self._exact():
+            return None
+        _check_columns(table, [column.name for column in columns])
+        statement = compose(
+            "SELECT {cells} FROM main.{table} AS t",
+            cells=joined(", ", [column_of_t(table.rowid), *map(_cell, runs(columns))]),
+            table=table.name,
+        )
+        try:
+            # Functions that this SQLite does not have show when the statement is prepared.
+            self.connection.execute(f"EXPLAIN {statement}").close()
+        except sqlite3.Error:
+            return None
+        return self.query(statement, what=table.name)
+
+    def row(self, table: SourceTable, columns: Sequence[str], name: Any) -> SourceRow:
+        """See RowSource."""
+        assert table.rowid is not None
+        statement = compose(
+            "SELECT {columns} FROM main.{table} AS t WHERE {rowid} = ?",
+            columns=joined(", ", map(column_of_t, columns)),
+            table=table.name,
+            rowid=column_of_t(table.rowid),
+        )
+        return next(self.query(statement, [name], table.name))
+
+    def _exact(self) -> bool:
+        """Whether this SQLite writes doubles so that they read back bit for bit, and tells the two zeros apart."""
+        if self._is_exact is None:
+            self._is_exact = _computes_exactly(self.connection)
+        return self._is_exact
 
     def fingerprint(self) -> str:
         """For a snapshot with its manifest: the content's hash. Otherwise what changes with every commit."""
@@ -214,6 +255,45 @@ def column_of_t(name: str) -> Sql:
     Qualified, because SQLite takes an unqualified name in double quotes that is no column for a text.
     """
     return compose("t.{column}", column=name)
+
+
+def _cell(run: Union[List[FastColumn], FastColumn]) -> Sql:
+    """One cell of a packed row: a run of columns as one BLOB, which Python takes as it is, or a column's own value."""
+    if isinstance(run, FastColumn):
+        return column_of_t(run.name)
+    return compose("CAST({fields} AS BLOB)", fields=joined(f" || char({ord(FIELD)}) || ", map(_field, run)))
+
+
+def _field(column: FastColumn) -> Sql:
+    """The column's COPY text; NULL, which the whole run becomes then, where the guard does not hold."""
+    name = column_of_t(column.name)
+    form = column.form(name) if column.form is not None else None
+    if form is None:
+        raise ValueError(f"{column.name} has no fast form")
+    null = Sql("" if column.not_null else f"WHEN {name} IS NULL THEN char({ord(NULL)}) ")
+    return compose(
+        "CASE {null}WHEN {guard} THEN {literal} END", null=null, guard=Sql(form.guard), literal=Sql(form.expression)
+    )
+
+
+def _computes_exactly(connection: sqlite3.Connection) -> bool:
+    """Try the double's limits and some hundred others of all sizes: versions of SQLite differ in how they round."""
+    numbers = [0.1, 1e22, 5e-324, 2.2250738585072014e-308, sys.float_info.max, 2.0**53 + 2, 1 / 3]
+    state = 1
+    while len(numbers) < PROBED_DOUBLES:
+        # Knuth's linear congruential generator (MMIX): the same numbers at each run.
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        number = struct.unpack("<d", struct.pack("<Q", state))[0]
+        if math.isfinite(number) and number:
+            numbers.append(number)
+    try:
+        for number in numbers:
+            written = connection.execute("SELECT printf('%!.18g', ?)", (number,)).fetchone()[0]
+            if float(written) != number:
+                return False
+        return bool(connection.execute("SELECT pow(?, -1) > 0 AND NOT pow(?, -1) > 0", (0.0, -0.0)).fetchone()[0])
+    except (sqlite3.Error, ValueError):
+        return False
 
 
 def _open_reading(path: str, busy_timeout: float) -> sqlite3.Connection:

@@ -6,6 +6,8 @@ A codec belongs to one target type. C(encode) turns a SQLite value into the lite
 before escaping) and raises Misfit where PostgreSQL would refuse the value or would take it only by changing it.
 C(canonical) brings a literal, ours or PostgreSQL's own output, into a normal form: two values mean the same if, and
 only if, their normal forms are equal texts. The audit and the load use C(encode); the verification uses both.
+C(fast), where a codec has it, is SQL with which SQLite makes the same literal of the plain values that most columns
+hold; whatever it does not vouch for goes through C(encode).
 
 PostgreSQL's output is read under DateStyle ISO, IntervalStyle iso_8601, TimeZone UTC, bytea_output hex and
 extra_float_digits 1, which every session of this collection sets.
@@ -22,18 +24,27 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple
 
 from . import _json
+from ._fast import NULL, FastForm
 from ._types import SqlType
 from ._values import InvalidText, Misfit, SqliteValue, sample, storage_class
 
 EPOCH = datetime(1970, 1, 1)
 #: PostgreSQL's limit of a displacement from UTC (MAX_TZDISP_HOUR in datatype/timestamp.h is 15 hours).
 MAX_OFFSET = timedelta(hours=16)
+#: Tells 0.0 from -0.0 in SQL, which compares them as equal.
+POSITIVE_ZERO = "pow({column}, -1) > 0"
+#: What SQLite's trim functions take away until nothing is left of a text of hexadecimal digits.
+HEX = "'0123456789abcdefABCDEF'"
+#: Longest BLOB that SQLite writes as text; longer ones are not held several times at once.
+MAX_HEX_BYTES = 1 << 20
+#: Fewer brackets than this in a document cannot be nested deeper than Python can check.
+FEW_BRACKETS = 200
 #: PostgreSQL's limit of an array's dimensions (MAXDIM).
 MAX_DIMENSIONS = 6
 
 
 class Codec:
-    """Conversion for one target type; see the module's text for what the two methods promise."""
+    """Conversion for one target type; see the module's text for what the methods promise."""
 
     def __init__(self, sql_type: SqlType) -> None:
         self.type = sql_type
@@ -41,6 +52,10 @@ class Codec:
     def encode(self, value: SqliteValue) -> str:
         """The literal of I(value), which is not NULL. Raises Misfit."""
         raise NotImplementedError
+
+    def fast(self, column: str) -> Optional[FastForm]:
+        """How SQLite makes the literals of I(column) (SQL), None where it cannot for this type."""
+        return None
 
     def canonical(self, literal: str) -> str:
         """The normal form of a literal that this type printed or C(encode) made."""
@@ -69,6 +84,11 @@ class IntegerCodec(Codec):
             raise Misfit("out_of_range", f"{value} is outside {self.type} ({-self.limit} to {self.limit - 1})")
         return str(value)
 
+    def fast(self, column: str) -> FastForm:
+        # SQLite's own integers end where bigint ends.
+        within = "" if self.limit == 1 << 63 else f" AND {column} BETWEEN {-self.limit} AND {self.limit - 1}"
+        return FastForm(column, f"typeof({column}) = 'integer'{within}")
+
 
 class BooleanCodec(Codec):
     """boolean: INTEGER 0 or 1, as SQLAlchemy writes it."""
@@ -80,6 +100,11 @@ class BooleanCodec(Codec):
             if value == 0:
                 return "f"
         raise Misfit("not_boolean", f"{sample(value)} is neither 0 nor 1")
+
+    def fast(self, column: str) -> FastForm:
+        return FastForm(
+            f"CASE WHEN {column} THEN 't' ELSE 'f' END", f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND 1"
+        )
 
 
 class NumericCodec(Codec):
@@ -103,6 +128,15 @@ class NumericCodec(Codec):
             if number and len(digits) + int(exponent) > self.type.length - scale:
                 raise Misfit("out_of_range", f"{text} has more digits than {self.type} holds")
         return text
+
+    def fast(self, column: str) -> Optional[FastForm]:
+        guard = f"typeof({column}) = 'integer'"
+        if self.type.length is not None:
+            digits = self.type.length - (self.type.scale or 0)
+            if not 0 <= digits <= 18 or (self.type.scale or 0) < 0:
+                return None
+            guard += f" AND {column} BETWEEN {1 - 10**digits} AND {10**digits - 1}"
+        return FastForm(column, guard)
 
     def _decimal(self, value: SqliteValue) -> Decimal:
         if isinstance(value, int):
@@ -137,6 +171,14 @@ class DoubleCodec(Codec):
     def encode(self, value: SqliteValue) -> str:
         return repr(self._double(value))
 
+    def fast(self, column: str) -> Optional[FastForm]:
+        # Eighteen digits read back as the same double, one more than the shortest literal may need; an infinity is
+        # nothing that printf() spells as PostgreSQL does, and it loses the sign of zero.
+        number = f"(typeof({column}) = 'real' AND abs({column}) <= 1.7976931348623157e308)"
+        return FastForm(
+            f"printf('%!.18g', {column})", f"{number} AND ({column} <> 0 OR {POSITIVE_ZERO.format(column=column)})"
+        )
+
     def _double(self, value: SqliteValue) -> float:
         if isinstance(value, float):
             return value
@@ -158,6 +200,9 @@ class DoubleCodec(Codec):
 
 class RealCodec(DoubleCodec):
     """real: only doubles that are exact with 24 binary digits."""
+
+    def fast(self, column: str) -> Optional[FastForm]:
+        return None
 
     def encode(self, value: SqliteValue) -> str:
         number = self._double(value)
@@ -187,6 +232,13 @@ class TextCodec(Codec):
             raise Misfit("too_long", f"{len(value)} characters, {self.type} holds {self.type.length}")
         return value
 
+    def fast(self, column: str) -> FastForm:
+        # A text that is the mark of NULL would be read as NULL.
+        guard = f"typeof({column}) = 'text' AND {column} <> char({ord(NULL)}) COLLATE BINARY"
+        if self.type.length is not None:
+            guard += f" AND length({column}) <= {self.type.length}"
+        return FastForm(column, guard)
+
 
 class CharacterCodec(TextCodec):
     """character(n): PostgreSQL pads with blanks, which have no meaning in this type."""
@@ -202,6 +254,12 @@ class ByteaCodec(Codec):
         if not isinstance(value, bytes):
             raise self.wrong_class(value)
         return "\\x" + value.hex()
+
+    def fast(self, column: str) -> FastForm:
+        # SQLite makes no text of more than 1 GB, and two digits stand for a byte.
+        return FastForm(
+            f"'\\x' || lower(hex({column}))", f"typeof({column}) = 'blob' AND length({column}) < {MAX_HEX_BYTES}"
+        )
 
 
 class UuidCodec(Codec):
@@ -220,6 +278,17 @@ class UuidCodec(Codec):
             raise self.wrong_class(value)
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
+    def fast(self, column: str) -> FastForm:
+        # PostgreSQL reads the digits without dashes and in capitals too.
+        digits = f"replace({column}, '-', '')"
+        dashed = f"length({column}) = 36 AND {column} LIKE '{'_' * 8}-{'_' * 4}-{'_' * 4}-{'_' * 4}-{'_' * 12}'"
+        return FastForm(
+            f"CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE {column} END",
+            f"CASE typeof({column}) WHEN 'text' THEN CASE WHEN length({column}) = 32 THEN ltrim({column}, {HEX}) = ''"
+            f" ELSE {dashed} AND length({digits}) = 32 AND ltrim({digits}, {HEX}) = '' END"
+            f" WHEN 'blob' THEN length({column}) = 16 END",
+        )
+
 
 class EnumCodec(Codec):
     """A native enum: TEXT that is one of its labels, letter for letter."""
@@ -236,6 +305,10 @@ class EnumCodec(Codec):
             raise Misfit("not_in_enum", f"{sample(value)} is not a label of {self.type} ({known})")
         return value
 
+    def fast(self, column: str) -> FastForm:
+        labels = ", ".join("'" + label.replace("'", "''") + "'" for label in self.type.labels if label != NULL)
+        return FastForm(column, f"typeof({column}) = 'text' AND {column} COLLATE BINARY IN ({labels})")
+
 
 class JsonCodec(Codec):
     """json: the document's text as it is. A column of declared type JSON keeps bare numbers as INTEGER or REAL."""
@@ -248,6 +321,11 @@ class JsonCodec(Codec):
     def check(self, text: str) -> None:
         """Raise Misfit unless I(text) is a JSON document that this type keeps whole."""
         _json.check_json(text)
+
+    def fast(self, column: str) -> FastForm:
+        brackets = f"length({column}) - length(replace(replace({column}, '[', ''), '{{', ''))"
+        flat = f"(length({column}) < {FEW_BRACKETS} OR {brackets} < {FEW_BRACKETS})"
+        return FastForm(column, f"typeof({column}) = 'text' AND json_valid({column}) AND {flat}")
 
     def _text(self, value: SqliteValue) -> str:
         if isinstance(value, str):
@@ -270,6 +348,17 @@ class JsonbCodec(JsonCodec):
 
     def check(self, text: str) -> None:
         _json.check_jsonb(text)
+
+    def fast(self, column: str) -> FastForm:
+        # SQLite cannot say cheaply whether a key occurs twice.
+        return FastForm(column, f"typeof({column}) = 'text'", self._passes)
+
+    def _passes(self, text: str) -> bool:
+        try:
+            self.check(text)
+        except Misfit:
+            return False
+        return True
 
     def canonical(self, literal: str) -> str:
         return _json.canonical(literal)
@@ -320,6 +409,19 @@ def second_fraction(fraction: str, sql_type: SqlType) -> str:
     return f".{kept}"
 
 
+def fast_fraction(text: str, length: int) -> str:
+    """SQL: I(text), whole for I(length) characters, without the zeros that C(second_fraction) leaves out."""
+    return f"CASE WHEN length({text}) = {length} THEN {text} ELSE rtrim(rtrim({text}, '0'), '.') END"
+
+
+def fast_precision(column: str, length: int, sql_type: SqlType) -> str:
+    """SQL: whether behind I(length) characters there is nothing or a fraction that the type keeps."""
+    if sql_type.length not in (None, 6):
+        return f"length({column}) = {length}"
+    digits = "[0-9]" * 6
+    return f"(length({column}) = {length} OR substr({column}, {length + 1}) GLOB '.{digits}')"
+
+
 class TimestampCodec(Codec):
     """timestamp without time zone: ISO 8601 text without an offset; a date alone is its midnight."""
 
@@ -328,6 +430,16 @@ class TimestampCodec(Codec):
         if offset is not None:
             raise Misfit("offset_dropped", f"{sample(value)} carries an offset that {self.type} would drop")
         return moment.isoformat(" ") + second_fraction(fraction, self.type)
+
+    def fast(self, column: str) -> Optional[FastForm]:
+        # A modifier makes SQLite compute the moment, so that 30 February comes out as another day.
+        spaced = f"replace({column}, 'T', ' ')"
+        moment = f"substr({spaced}, 1, 19)"
+        return FastForm(
+            fast_fraction(spaced, 19),
+            f"typeof({column}) = 'text' AND datetime({moment}, '+0 days') = {moment} AND substr({column}, 1, 4) > '0000'"
+            f" AND {fast_precision(column, 19, self.type)}",
+        )
 
     def _parse(self, value: SqliteValue) -> Tuple[datetime, str, Optional[timedelta]]:
         if isinstance(value, str):
@@ -354,6 +466,9 @@ class TimestampTzCodec(TimestampCodec):
             raise Misfit("not_a_date", f"{sample(value)} leaves the years 1 to 9999 in UTC") from None
         return moment.isoformat(" ") + second_fraction(fraction, self.type) + "+00"
 
+    def fast(self, column: str) -> Optional[FastForm]:
+        return None
+
 
 class DateCodec(Codec):
     """date: C(YYYY-MM-DD) and nothing more."""
@@ -371,6 +486,13 @@ class DateCodec(Codec):
             raise Misfit("not_a_date", f"{sample(value)} is not a date (YYYY-MM-DD)")
         return str(value)
 
+    def fast(self, column: str) -> FastForm:
+        return FastForm(
+            column,
+            f"typeof({column}) = 'text' AND date({column}, '+0 days') = {column} COLLATE BINARY"
+            f" AND substr({column}, 1, 4) > '0000'",
+        )
+
 
 class TimeCodec(Codec):
     """time without time zone: C(HH:MM[:SS[.ffffff]])."""
@@ -387,6 +509,14 @@ class TimeCodec(Codec):
         if zone:
             raise Misfit("offset_dropped", f"{sample(value)} carries an offset that {self.type} would drop")
         return f"{hour}:{minute}:{second or '00'}" + second_fraction(fraction or "", self.type)
+
+    def fast(self, column: str) -> FastForm:
+        whole = f"substr({column}, 1, 8)"
+        return FastForm(
+            fast_fraction(column, 8),
+            f"typeof({column}) = 'text' AND time({whole}, '+0 days') = {whole}"
+            f" AND {fast_precision(column, 8, self.type)}",
+        )
 
 
 class IntervalCodec(Codec):
@@ -487,6 +617,11 @@ class VectorCodec(Codec):
         return array("f", numbers).tobytes().hex()
 
 
+#: A literal that a JSON array of texts yields where nothing in it has a meaning to JSON or to arrays.
+_PLAIN_TEXT = r'"[^"\\{}\x00-\x1f]*"'
+PLAIN_TEXTS = re.compile(rf"\{{(?:{_PLAIN_TEXT}(?:,{_PLAIN_TEXT})*)?\}}")
+
+
 class ArrayCodec(Codec):
     """A native array, from a JSON array whose elements fit the element type. Nested arrays must be rectangular."""
 
@@ -503,6 +638,16 @@ class ArrayCodec(Codec):
         if len(self._shape(document)) > MAX_DIMENSIONS:
             raise Misfit("not_an_array", f"PostgreSQL arrays have at most {MAX_DIMENSIONS} dimensions")
         return self._braces([self._literal(item) for item in document])
+
+    def fast(self, column: str) -> Optional[FastForm]:
+        if self.element.type.name not in ("text", "character varying") or self.element.type.length is not None:
+            return None
+        inside = f"substr({column}, 2, length({column}) - 2)"
+        return FastForm(
+            f"'{{' || replace({inside}, '\", \"', '\",\"') || '}}'",
+            f"typeof({column}) = 'text' AND substr({column}, 1, 1) = '[' AND substr({column}, -1) = ']'",
+            lambda literal: PLAIN_TEXTS.fullmatch(literal) is not None,
+        )
 
     def _shape(self, items: List[Any]) -> Tuple[int, ...]:
         """Lengths by dimension; Misfit where rows of a nested array differ in length."""

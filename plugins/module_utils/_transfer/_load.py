@@ -25,12 +25,14 @@ from typing import (
     Protocol,
     Sequence,
     Tuple,
+    Union,
 )
 from typing import (
     Mapping as MappingType,
 )
 
-from .._errors import JournalError, MigrationError, TargetError
+from .._errors import JournalError, MigrationError, SourceError, TargetError
+from ._fast import Packed, Packer
 from ._model import Mapping, Skipped, TableMap
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
@@ -160,11 +162,11 @@ class LoadTarget(Protocol):
     def load(
         self,
         table: TableMap,
-        rows: Iterable[Sequence[Literal]],
+        rows: Iterable[Union[Sequence[Literal], Packed]],
         keep_indexes: bool,
         advance: Callable[[int, int], None],
     ) -> Tuple[int, int]:
-        """Append I(rows); number of rows and bytes. Raises RowRefused."""
+        """Append I(rows), which come singly or packed; number of rows and bytes. Raises RowRefused."""
 
     def duplicates(
         self, table: TableMap, rows: Iterable[Sequence[Literal]], limit: int
@@ -463,14 +465,24 @@ class _Loader:
         refused: Dict[int, Fault] = {}
         refusals = 0
         searched = keep_indexes = False
+        packed = True
         while True:
             scan = _Scan(self.source, table, refused, self.left)
             self.progress.begin(table.source.name, planned.rows)
+            sent = scan.packed() if packed else None
             try:
                 with self.target.savepoint():
-                    rows, size = self.target.load(table, scan.rows(), keep_indexes, self.progress.advance)
+                    rows, size = self.target.load(
+                        table, scan.rows() if sent is None else sent, keep_indexes, self.progress.advance
+                    )
                 break
-            except RowRefused as error:
+            except (RowRefused, SourceError) as error:
+                if sent is not None:
+                    # Rows that are converted one by one are those whose errors lead back to a row and its reason.
+                    packed = False
+                    continue
+                if not isinstance(error, RowRefused):
+                    raise
                 found: Dict[int, Fault] = {}
                 if error.duplicate and not searched:
                     searched = True
@@ -803,29 +815,62 @@ class _Scan:
         self._skipped: List[int] = []
 
     def rows(self) -> Iterator[List[Literal]]:
+        """Every row that fits, converted here."""
         names = read_columns(self._table)
-        convert = self.converter.convert
-        refused = self._refused
-        sending = True
         for ordinal, row in enumerate(self._source.rows(self._table.source, names)):
-            try:
-                literals = convert(row)
-                if not refused or ordinal not in refused:
-                    if sending:
-                        yield literals
-                    continue
-                faults = [_with_values(refused[ordinal], names, row)]
-            except RowMisfit as misfit:
-                faults = [
-                    Fault(p.column, to_json(p.value), p.misfit.kind, p.misfit.reason, p.misfit.advice, sample(p.value))
-                    for p in misfit.problems
-                ]
-            self._skipped.append(ordinal)
-            self.rejects.append(reject(self._table, names, row, faults))
-            sending = len(self.rejects) <= self._allowed
-            if len(self.rejects) > self._allowed + SHOWN or (self._until is not None and ordinal >= self._until):
-                raise _TooMany(self.rejects, complete=False)
-        if not sending:
+            literals = self._take(ordinal, names, row)
+            if literals is not None and self._sending:
+                yield literals
+        self._end()
+
+    def packed(self) -> Optional[Iterator[Union[List[Literal], Packed]]]:
+        """As M(rows), but whatever SQLite can write as COPY text comes packed; None where that cannot be."""
+        columns = None if self._refused else self.converter.fast_columns()
+        found = None if columns is None else self._source.packed(self._table.source, columns)
+        if columns is None or found is None:
+            return None
+        return self._packed(Packer(columns, Misfit).pack(found))
+
+    def _packed(self, items: Iterator[Union[Packed, Tuple[Any, ...]]]) -> Iterator[Union[List[Literal], Packed]]:
+        names = read_columns(self._table)
+        ordinal = 0
+        for item in items:
+            if isinstance(item, Packed):
+                ordinal += item.rows
+                if self._sending:
+                    yield item
+                continue
+            literals = self._take(ordinal, names, self._source.row(self._table.source, names, item[0]))
+            ordinal += 1
+            if literals is not None and self._sending:
+                yield literals
+        self._end()
+
+    @property
+    def _sending(self) -> bool:
+        """Whether what is read is still wanted, or only the rows that do not fit."""
+        return len(self.rejects) <= self._allowed
+
+    def _take(self, ordinal: int, names: Sequence[str], row: SourceRow) -> Optional[List[Literal]]:
+        """The row's literals, or None: it does not fit, and is among the rejects now."""
+        try:
+            literals = self.converter.convert(row)
+            if not self._refused or ordinal not in self._refused:
+                return literals
+            faults = [_with_values(self._refused[ordinal], names, row)]
+        except RowMisfit as misfit:
+            faults = [
+                Fault(p.column, to_json(p.value), p.misfit.kind, p.misfit.reason, p.misfit.advice, sample(p.value))
+                for p in misfit.problems
+            ]
+        self._skipped.append(ordinal)
+        self.rejects.append(reject(self._table, names, row, faults))
+        if len(self.rejects) > self._allowed + SHOWN or (self._until is not None and ordinal >= self._until):
+            raise _TooMany(self.rejects, complete=False)
+        return None
+
+    def _end(self) -> None:
+        if not self._sending:
             raise _TooMany(self.rejects, complete=True)
 
     def ordinal(self, line: int) -> int:

@@ -10,6 +10,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 from typing import Counter as CounterType
 
 from ._codecs import Codec, codec_for
+from ._fast import INERT_RULES, FastColumn
 from ._model import ColumnMap, TableMap
 from ._ports import SourceRow
 from ._rules import RULES, Change
@@ -82,6 +83,18 @@ class RowConverter:
         self._steps: List[Callable[[SqliteValue], Literal]] = [
             converter.convert if converter.column.rules else _plain(converter) for converter in self.converters
         ]
+
+    def fast_columns(self) -> Optional[List[FastColumn]]:
+        """How SQLite itself makes the literals; None where an operator's rule changes values, or nothing is gained."""
+        found = []
+        for converter, step in zip(self.converters, self._steps):
+            if any(use.rule not in INERT_RULES for use in converter.column.rules):
+                return None
+            form = converter.codec.fast if converter.codec.fast("NULL") is not None else None
+            if form is None and converter.column.rules:
+                return None
+            found.append(FastColumn(converter.column.source, converter.not_null, form, step))
+        return found if any(column.form is not None for column in found) else None
 
     def convert(self, row: SourceRow) -> List[Literal]:
         """The row's literals. Raises RowMisfit with every value that does not fit."""
