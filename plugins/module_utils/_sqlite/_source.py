@@ -12,13 +12,13 @@ import sys
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
-from .._transfer._fast import FIELD, NULL, FastColumn, PackedRow, runs
+from .._transfer._fast import NULL, ROW, Chunk, FastColumn, Reader, Span
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
 from ._file import BUSY_TIMEOUT, RawFile, connect, explained, wal_bytes, wal_path
 from ._manifest import recorded_hash
-from ._names import ROWID_NAMES, Sql, compose, folded, joined
+from ._names import ROWID_NAMES, Sql, compose, folded, joined, literal
 from ._schema import read_tables
 
 #: Rows that are fetched at a time.
@@ -113,6 +113,7 @@ class SqliteSource:
         columns: Sequence[str],
         order_by: Sequence[str] = (),
         after: Optional[SourceRow] = None,
+        span: Optional[Span] = None,
     ) -> Iterator[SourceRow]:
         """See RowSource. In I(order_by)'s order NULL comes first, then numbers, text, BLOB (SQLite's own order).
 
@@ -128,37 +129,37 @@ class SqliteSource:
         if after is not None:
             condition, parameters = self._behind(order_by, after)
             statement = joined(" WHERE ", (statement, condition))
+        elif span is not None:
+            condition = compose("{rowid} BETWEEN ? AND ?", rowid=column_of_t(table.rowid or ""))
+            statement, parameters = joined(" WHERE ", (statement, condition)), list(span)
         if order_by:
             statement = joined(" ORDER BY ", (statement, joined(", ", map(self._ordered, order_by))))
         return self.query(statement, parameters, table.name)
 
-    def packed(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Iterator[PackedRow]]:
+    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Reader]:
         """See RowSource. None for a table without rowid, and for a SQLite that does not compute as it should."""
         if table.rowid is None or self.encoding != "UTF-8" or not self._exact():
             return None
         _check_columns(table, [column.name for column in columns])
-        statement = compose(
-            "SELECT {cells} FROM main.{table} AS t",
-            cells=joined(", ", [column_of_t(table.rowid), *map(_cell, runs(columns))]),
-            table=table.name,
+        parts = {"table": table.name, "rowid": column_of_t(table.rowid)}
+        within = " FROM main.{table} AS t WHERE {rowid} BETWEEN ? AND ?"
+        edge = compose("SELECT {rowid}" + within + " ORDER BY {rowid} LIMIT 1 OFFSET ?", **parts)
+        cells = compose(
+            "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(_cell, columns)), **parts
         )
         try:
             # Functions that this SQLite does not have show when the statement is prepared.
-            self.connection.execute(f"EXPLAIN {statement}").close()
+            self.connection.execute(f"EXPLAIN {cells}", (0, 0)).close()
         except sqlite3.Error:
             return None
-        return self.query(statement, what=table.name)
 
-    def row(self, table: SourceTable, columns: Sequence[str], name: Any) -> SourceRow:
-        """See RowSource."""
-        assert table.rowid is not None
-        statement = compose(
-            "SELECT {columns} FROM main.{table} AS t WHERE {rowid} = ?",
-            columns=joined(", ", map(column_of_t, columns)),
-            table=table.name,
-            rowid=column_of_t(table.rowid),
-        )
-        return next(self.query(statement, [name], table.name))
+        def read(first: int, last: int, rows: int) -> Optional[Chunk]:
+            for (found,) in self.query(edge, (first, last, rows - 1), table.name):
+                last = found
+            end, count, *texts = next(self.query(cells, (first, last), table.name))
+            return Chunk(first, end, count, texts) if count else None
+
+        return read
 
     def _exact(self) -> bool:
         """Whether this SQLite writes doubles so that they read back bit for bit, and tells the two zeros apart."""
@@ -257,22 +258,21 @@ def column_of_t(name: str) -> Sql:
     return compose("t.{column}", column=name)
 
 
-def _cell(run: Union[List[FastColumn], FastColumn]) -> Sql:
-    """One cell of a packed row: a run of columns as one BLOB, which Python takes as it is, or a column's own value."""
-    if isinstance(run, FastColumn):
-        return column_of_t(run.name)
-    return compose("CAST({fields} AS BLOB)", fields=joined(f" || char({ord(FIELD)}) || ", map(_field, run)))
+def _cell(column: FastColumn) -> Sql:
+    """The texts of a column's values, as the bytes that they are.
 
-
-def _field(column: FastColumn) -> Sql:
-    """The column's COPY text; NULL, which the whole run becomes then, where the guard does not hold."""
+    A value that does not qualify leaves a separator too many: were it missing, one inside of a text could make up for it.
+    """
     name = column_of_t(column.name)
-    form = column.form(name) if column.form is not None else None
-    if form is None:
-        raise ValueError(f"{column.name} has no fast form")
-    null = Sql("" if column.not_null else f"WHEN {name} IS NULL THEN char({ord(NULL)}) ")
+    classes = dict(column.form(name).classes)
+    if not column.not_null:
+        classes["null"] = f"char({ord(NULL)})"
+    cases = [compose("WHEN {name} THEN {text}", name=literal(kind), text=Sql(text)) for kind, text in classes.items()]
     return compose(
-        "CASE {null}WHEN {guard} THEN {literal} END", null=null, guard=Sql(form.guard), literal=Sql(form.expression)
+        "CAST(group_concat(ifnull(CASE typeof({column}) {cases} END, {row}), {row}) AS BLOB)",
+        column=name,
+        cases=joined(" ", cases),
+        row=Sql(f"char({ord(ROW)})"),
     )
 
 

@@ -6,8 +6,8 @@ A codec belongs to one target type. C(encode) turns a SQLite value into the lite
 before escaping) and raises Misfit where PostgreSQL would refuse the value or would take it only by changing it.
 C(canonical) brings a literal, ours or PostgreSQL's own output, into a normal form: two values mean the same if, and
 only if, their normal forms are equal texts. The audit and the load use C(encode); the verification uses both.
-C(fast), where a codec has it, is SQL with which SQLite makes the same literal of the plain values that most columns
-hold; whatever it does not vouch for goes through C(encode).
+C(fast) is a short cut for whole chunks of plain values (see C(_fast)), whose literals mean what C(encode)'s mean;
+whatever it does not vouch for goes through C(encode).
 
 PostgreSQL's output is read under DateStyle ISO, IntervalStyle iso_8601, TimeZone UTC, bytea_output hex and
 extra_float_digits 1, which every session of this collection sets.
@@ -21,24 +21,17 @@ import struct
 from array import array
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from . import _json
-from ._fast import NULL, FastForm
+from ._fast import LONGEST, NULL, ROW, FastForm, Fields, Take, among, as_it_is, each, shaped, text_within
 from ._types import SqlType
 from ._values import InvalidText, Misfit, SqliteValue, sample, storage_class
 
+_ROW = ROW.encode()
 EPOCH = datetime(1970, 1, 1)
 #: PostgreSQL's limit of a displacement from UTC (MAX_TZDISP_HOUR in datatype/timestamp.h is 15 hours).
 MAX_OFFSET = timedelta(hours=16)
-#: Tells 0.0 from -0.0 in SQL, which compares them as equal.
-POSITIVE_ZERO = "pow({column}, -1) > 0"
-#: What SQLite's trim functions take away until nothing is left of a text of hexadecimal digits.
-HEX = "'0123456789abcdefABCDEF'"
-#: Longest BLOB that SQLite writes as text; longer ones are not held several times at once.
-MAX_HEX_BYTES = 1 << 20
-#: Fewer brackets than this in a document cannot be nested deeper than Python can check.
-FEW_BRACKETS = 200
 #: PostgreSQL's limit of an array's dimensions (MAXDIM).
 MAX_DIMENSIONS = 6
 
@@ -53,9 +46,13 @@ class Codec:
         """The literal of I(value), which is not NULL. Raises Misfit."""
         raise NotImplementedError
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        """How SQLite makes the literals of I(column) (SQL), None where it cannot for this type."""
-        return None
+    def fast(self, column: str) -> FastForm:
+        """The short cut for I(column) (SQL of SQLite). Here: texts are taken out of SQLite in chunks, and no more."""
+        return FastForm({"text": text_within(column)}, self.singly())
+
+    def singly(self) -> Take:
+        """Texts are converted by M(encode), equal ones of a chunk once."""
+        return each(self.encode, Misfit)
 
     def canonical(self, literal: str) -> str:
         """The normal form of a literal that this type printed or C(encode) made."""
@@ -85,9 +82,9 @@ class IntegerCodec(Codec):
         return str(value)
 
     def fast(self, column: str) -> FastForm:
+        within = f"CASE WHEN {column} BETWEEN {-self.limit} AND {self.limit - 1} THEN {column} END"
         # SQLite's own integers end where bigint ends.
-        within = "" if self.limit == 1 << 63 else f" AND {column} BETWEEN {-self.limit} AND {self.limit - 1}"
-        return FastForm(column, f"typeof({column}) = 'integer'{within}")
+        return FastForm({"integer": column if self.limit == 1 << 63 else within}, as_it_is)
 
 
 class BooleanCodec(Codec):
@@ -102,9 +99,7 @@ class BooleanCodec(Codec):
         raise Misfit("not_boolean", f"{sample(value)} is neither 0 nor 1")
 
     def fast(self, column: str) -> FastForm:
-        return FastForm(
-            f"CASE WHEN {column} THEN 't' ELSE 'f' END", f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND 1"
-        )
+        return FastForm({"integer": f"CASE WHEN {column} BETWEEN 0 AND 1 THEN {column} END"}, as_it_is)
 
 
 class NumericCodec(Codec):
@@ -129,14 +124,18 @@ class NumericCodec(Codec):
                 raise Misfit("out_of_range", f"{text} has more digits than {self.type} holds")
         return text
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        guard = f"typeof({column}) = 'integer'"
-        if self.type.length is not None:
-            digits = self.type.length - (self.type.scale or 0)
-            if not 0 <= digits <= 18 or (self.type.scale or 0) < 0:
-                return None
-            guard += f" AND {column} BETWEEN {1 - 10**digits} AND {10**digits - 1}"
-        return FastForm(column, guard)
+    def fast(self, column: str) -> FastForm:
+        # Equal digits mean different things in different classes: the first letter tells them apart.
+        forms = {
+            "integer": f"'i' || {column}",
+            "real": f"'r' || printf('{DIGITS}', {column})",
+            "text": f"'t' || {text_within(column)}",
+        }
+        return FastForm(forms, each(self._marked, Misfit))
+
+    def _marked(self, text: str) -> str:
+        make: Dict[str, Callable[[str], SqliteValue]] = {"i": int, "r": float, "t": str}
+        return self.encode(make[text[0]](text[1:]))
 
     def _decimal(self, value: SqliteValue) -> Decimal:
         if isinstance(value, int):
@@ -165,19 +164,24 @@ def plain_decimal(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+#: printf() format of SQLite whose digits read back as the same double: one more than the shortest may need.
+DIGITS = "%!.18g"
+
+
 class DoubleCodec(Codec):
     """double precision, bit for bit: the shortest decimal that reads back as the same double."""
 
     def encode(self, value: SqliteValue) -> str:
         return repr(self._double(value))
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        # Eighteen digits read back as the same double, one more than the shortest literal may need; an infinity is
-        # nothing that printf() spells as PostgreSQL does, and it loses the sign of zero.
-        number = f"(typeof({column}) = 'real' AND abs({column}) <= 1.7976931348623157e308)"
-        return FastForm(
-            f"printf('%!.18g', {column})", f"{number} AND ({column} <> 0 OR {POSITIVE_ZERO.format(column=column)})"
-        )
+    def fast(self, column: str) -> FastForm:
+        # printf() spells infinities in its own way and loses the sign of zero, which SQL can tell only by dividing.
+        finite = f"abs({column}) <= 1.7976931348623157e308 AND ({column} <> 0 OR pow({column}, -1) > 0)"
+        forms = {
+            "real": f"CASE WHEN {finite} THEN printf('{DIGITS}', {column}) END",
+            "integer": f"CASE WHEN {column} BETWEEN {-(1 << 53)} AND {1 << 53} THEN {column} END",
+        }
+        return FastForm(forms, as_it_is)
 
     def _double(self, value: SqliteValue) -> float:
         if isinstance(value, float):
@@ -201,9 +205,6 @@ class DoubleCodec(Codec):
 class RealCodec(DoubleCodec):
     """real: only doubles that are exact with 24 binary digits."""
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        return None
-
     def encode(self, value: SqliteValue) -> str:
         number = self._double(value)
         try:
@@ -213,6 +214,9 @@ class RealCodec(DoubleCodec):
         if single != number:
             raise Misfit("precision_lost", f"{number!r} would become {single!r} as real")
         return repr(number)
+
+    def fast(self, column: str) -> FastForm:
+        return FastForm(super().fast(column).classes, each(lambda text: self.encode(float(text)), Misfit))
 
     def canonical(self, literal: str) -> str:
         return repr(struct.unpack("<f", struct.pack("<f", float(literal)))[0])
@@ -233,11 +237,8 @@ class TextCodec(Codec):
         return value
 
     def fast(self, column: str) -> FastForm:
-        # A text that is the mark of NULL would be read as NULL.
-        guard = f"typeof({column}) = 'text' AND {column} <> char({ord(NULL)}) COLLATE BINARY"
-        if self.type.length is not None:
-            guard += f" AND length({column}) <= {self.type.length}"
-        return FastForm(column, guard)
+        longest = LONGEST if self.type.length is None else min(self.type.length, LONGEST)
+        return FastForm({"text": text_within(column, longest)}, as_it_is)
 
 
 class CharacterCodec(TextCodec):
@@ -256,10 +257,7 @@ class ByteaCodec(Codec):
         return "\\x" + value.hex()
 
     def fast(self, column: str) -> FastForm:
-        # SQLite makes no text of more than 1 GB, and two digits stand for a byte.
-        return FastForm(
-            f"'\\x' || lower(hex({column}))", f"typeof({column}) = 'blob' AND length({column}) < {MAX_HEX_BYTES}"
-        )
+        return FastForm({"blob": f"CASE WHEN length({column}) <= {LONGEST} THEN '\\x' || hex({column}) END"}, as_it_is)
 
 
 class UuidCodec(Codec):
@@ -279,15 +277,13 @@ class UuidCodec(Codec):
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def fast(self, column: str) -> FastForm:
-        # PostgreSQL reads the digits without dashes and in capitals too.
-        digits = f"replace({column}, '-', '')"
-        dashed = f"length({column}) = 36 AND {column} LIKE '{'_' * 8}-{'_' * 4}-{'_' * 4}-{'_' * 4}-{'_' * 12}'"
-        return FastForm(
-            f"CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE {column} END",
-            f"CASE typeof({column}) WHEN 'text' THEN CASE WHEN length({column}) = 32 THEN ltrim({column}, {HEX}) = ''"
-            f" ELSE {dashed} AND length({digits}) = 32 AND ltrim({digits}, {HEX}) = '' END"
-            f" WHEN 'blob' THEN length({column}) = 16 END",
-        )
+        # PostgreSQL reads the digits without dashes and in capitals too, but also dashes in other places.
+        forms = {
+            "text": text_within(column, 36, 32),
+            "blob": f"CASE WHEN length({column}) = 16 THEN hex({column}) END",
+        }
+        shapes = frozenset(["0" * 32, "-".join(["0" * 8, "0" * 4, "0" * 4, "0" * 4, "0" * 12])])
+        return FastForm(forms, shaped(shapes, hexadecimal=True))
 
 
 class EnumCodec(Codec):
@@ -306,8 +302,7 @@ class EnumCodec(Codec):
         return value
 
     def fast(self, column: str) -> FastForm:
-        labels = ", ".join("'" + label.replace("'", "''") + "'" for label in self.type.labels if label != NULL)
-        return FastForm(column, f"typeof({column}) = 'text' AND {column} COLLATE BINARY IN ({labels})")
+        return FastForm({"text": text_within(column)}, among(self.labels))
 
 
 class JsonCodec(Codec):
@@ -323,9 +318,22 @@ class JsonCodec(Codec):
         _json.check_json(text)
 
     def fast(self, column: str) -> FastForm:
-        brackets = f"length({column}) - length(replace(replace({column}, '[', ''), '{{', ''))"
-        flat = f"(length({column}) < {FEW_BRACKETS} OR {brackets} < {FEW_BRACKETS})"
-        return FastForm(column, f"typeof({column}) = 'text' AND json_valid({column}) AND {flat}")
+        # The shortest decimal of a number is Python's to find: SQLite's digits would be another number.
+        forms = {
+            "text": text_within(column, shortest=2),
+            "integer": column,
+            "real": f"CASE WHEN abs({column}) < 1e999 THEN 'r' || printf('{DIGITS}', {column}) END",
+        }
+        return FastForm(forms, self._documents)
+
+    def _documents(self, text: bytes, fields: Fields) -> Optional[Fields]:
+        if b"r" == text[:1] or _ROW + b"r" in text:
+            fields = [repr(float(field[1:])).encode() if field[:1] == b"r" else field for field in fields]
+        return fields if self.sound(set(fields) - {NULL.encode()}) else None
+
+    def sound(self, documents: Iterable[bytes]) -> bool:
+        """False if one of the documents, all of which PostgreSQL takes, is one that C(check) refuses."""
+        return _json.parses(documents)
 
     def _text(self, value: SqliteValue) -> str:
         if isinstance(value, str):
@@ -349,16 +357,8 @@ class JsonbCodec(JsonCodec):
     def check(self, text: str) -> None:
         _json.check_jsonb(text)
 
-    def fast(self, column: str) -> FastForm:
-        # SQLite cannot say cheaply whether a key occurs twice.
-        return FastForm(column, f"typeof({column}) = 'text'", self._passes)
-
-    def _passes(self, text: str) -> bool:
-        try:
-            self.check(text)
-        except Misfit:
-            return False
-        return True
+    def sound(self, documents: Iterable[bytes]) -> bool:
+        return _json.keeps(documents)
 
     def canonical(self, literal: str) -> str:
         return _json.canonical(literal)
@@ -409,17 +409,14 @@ def second_fraction(fraction: str, sql_type: SqlType) -> str:
     return f".{kept}"
 
 
-def fast_fraction(text: str, length: int) -> str:
-    """SQL: I(text), whole for I(length) characters, without the zeros that C(second_fraction) leaves out."""
-    return f"CASE WHEN length({text}) = {length} THEN {text} ELSE rtrim(rtrim({text}, '0'), '.') END"
+def time_shapes(sql_type: SqlType) -> List[str]:
+    """What times of day look like that the type keeps, 0 standing for any digit."""
+    digits = 6 if sql_type.length in (None, 6) else 0
+    return ["00:00", "00:00:00", *("00:00:00." + "0" * count for count in range(1, digits + 1))]
 
 
-def fast_precision(column: str, length: int, sql_type: SqlType) -> str:
-    """SQL: whether behind I(length) characters there is nothing or a fraction that the type keeps."""
-    if sql_type.length not in (None, 6):
-        return f"length({column}) = {length}"
-    digits = "[0-9]" * 6
-    return f"(length({column}) = {length} OR substr({column}, {length + 1}) GLOB '.{digits}')"
+#: What PostgreSQL would take for the first second of the next day or minute.
+NO_TIME = (" 24", "T24", ":60")
 
 
 class TimestampCodec(Codec):
@@ -431,14 +428,10 @@ class TimestampCodec(Codec):
             raise Misfit("offset_dropped", f"{sample(value)} carries an offset that {self.type} would drop")
         return moment.isoformat(" ") + second_fraction(fraction, self.type)
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        # A modifier makes SQLite compute the moment, so that 30 February comes out as another day.
-        spaced = f"replace({column}, 'T', ' ')"
-        moment = f"substr({spaced}, 1, 19)"
+    def fast(self, column: str) -> FastForm:
+        shapes = [f"0000-00-00{sign}{time}" for time in time_shapes(self.type) for sign in " T"]
         return FastForm(
-            fast_fraction(spaced, 19),
-            f"typeof({column}) = 'text' AND datetime({moment}, '+0 days') = {moment} AND substr({column}, 1, 4) > '0000'"
-            f" AND {fast_precision(column, 19, self.type)}",
+            {"text": text_within(column, 26, 2)}, shaped(frozenset(["0000-00-00", *shapes]), without=NO_TIME)
         )
 
     def _parse(self, value: SqliteValue) -> Tuple[datetime, str, Optional[timedelta]]:
@@ -466,8 +459,16 @@ class TimestampTzCodec(TimestampCodec):
             raise Misfit("not_a_date", f"{sample(value)} leaves the years 1 to 9999 in UTC") from None
         return moment.isoformat(" ") + second_fraction(fraction, self.type) + "+00"
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        return None
+    def fast(self, column: str) -> FastForm:
+        shapes = [
+            f"0000-00-00{sign}{time}{offset}"
+            for time in time_shapes(self.type)
+            for sign in " T"
+            for offset in ("Z", "+00", "-00", "+00:00", "-00:00", "+0000", "-0000")
+        ]
+        # A displacement may leave the years that both sides know.
+        without = (*NO_TIME, ROW + "000", ROW + "9999")
+        return FastForm({"text": text_within(column, 32, 2)}, shaped(frozenset(shapes), without))
 
 
 class DateCodec(Codec):
@@ -487,11 +488,7 @@ class DateCodec(Codec):
         return str(value)
 
     def fast(self, column: str) -> FastForm:
-        return FastForm(
-            column,
-            f"typeof({column}) = 'text' AND date({column}, '+0 days') = {column} COLLATE BINARY"
-            f" AND substr({column}, 1, 4) > '0000'",
-        )
+        return FastForm({"text": text_within(column, 10, 10)}, shaped(frozenset(["0000-00-00"])))
 
 
 class TimeCodec(Codec):
@@ -511,12 +508,8 @@ class TimeCodec(Codec):
         return f"{hour}:{minute}:{second or '00'}" + second_fraction(fraction or "", self.type)
 
     def fast(self, column: str) -> FastForm:
-        whole = f"substr({column}, 1, 8)"
-        return FastForm(
-            fast_fraction(column, 8),
-            f"typeof({column}) = 'text' AND time({whole}, '+0 days') = {whole}"
-            f" AND {fast_precision(column, 8, self.type)}",
-        )
+        shapes = frozenset(time_shapes(self.type))
+        return FastForm({"text": text_within(column, 15, 5)}, shaped(shapes, without=(ROW + "24", ":60")))
 
 
 class IntervalCodec(Codec):
@@ -562,12 +555,20 @@ class IntervalCodec(Codec):
         return self._literal(*self._parts(literal))
 
 
+def _elements(literal: str) -> List[str]:
+    """The numbers of a vector's text."""
+    return literal.strip()[1:-1].split(",")
+
+
 class VectorCodec(Codec):
     """vector and halfvec of pgvector: a JSON array of finite numbers, or a BLOB of little-endian float32.
 
-    A number of a JSON array stands for the nearest value of the type's width (float32, float16), as it does when the
-    application writes the column itself.
+    A number of an array stands for the nearest value of the type's width (float32, float16), as it does when the
+    application writes the column itself. Numbers may be spelled as pgvector spells them, which JSON would not (V(.5)).
     """
+
+    _NUMBER = r"\s*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*"
+    LITERAL = re.compile(rf"\s*\[{_NUMBER}(?:,{_NUMBER})*\]\s*", re.ASCII)
 
     def __init__(self, sql_type: SqlType) -> None:
         super().__init__(sql_type)
@@ -575,7 +576,7 @@ class VectorCodec(Codec):
 
     def encode(self, value: SqliteValue) -> str:
         if isinstance(value, str):
-            numbers = self._from_json(value)
+            numbers = self._from_text(value)
         elif isinstance(value, bytes):
             numbers = self._from_blob(value)
         else:
@@ -584,10 +585,28 @@ class VectorCodec(Codec):
             raise Misfit("not_a_vector", "a vector has at least one number")
         if self.type.length is not None and len(numbers) != self.type.length:
             raise Misfit("not_a_vector", f"{len(numbers)} numbers, {self.type} has {self.type.length}")
-        return "[" + ",".join([format(number, ".9g") for number in self._narrow(numbers)]) + "]"
+        narrow = self._narrow(numbers)
+        if isinstance(value, str) and narrow != numbers:
+            narrow = self._nearest(value, numbers, narrow)
+        return "[" + ",".join([format(number, ".9g") for number in narrow]) + "]"
 
-    def _from_json(self, text: str) -> List[float]:
-        document = _json.load_array(text, "not_a_vector")
+    def fast(self, column: str) -> FastForm:
+        if self.half:
+            # pgvector rounds twice there, through float32.
+            return super().fast(column)
+        return FastForm({"text": text_within(column, shortest=2)}, self._digits)
+
+    def _digits(self, text: bytes, fields: Fields) -> Optional[Fields]:
+        # Of whatever else PostgreSQL takes (0x1p3, say) something is none of these.
+        return None if text.translate(None, b"0123456789+-.eE, []" + ROW.encode() + NULL.encode()) else fields
+
+    def _from_text(self, text: str) -> List[float]:
+        try:
+            document = _json.load_array(text, "not_a_vector")
+        except Misfit:
+            if not self.LITERAL.fullmatch(text):
+                raise
+            document = list(map(float, _elements(text)))
         for number in document:
             if isinstance(number, bool) or not isinstance(number, (int, float)):
                 raise Misfit("not_a_vector", f"{sample(str(number))} is not a number")
@@ -610,16 +629,37 @@ class VectorCodec(Codec):
         except OverflowError:
             raise Misfit("out_of_range", f"a number is outside the range of {self.type.name}") from None
 
+    @staticmethod
+    def _nearest(text: str, numbers: List[float], narrow: List[float]) -> List[float]:
+        """I(narrow) corrected where a number's double is half way between two float32, but its text is not.
+
+        Rounding twice (text to double to float32) would round such a half to even, PostgreSQL reads the text at once.
+        """
+        others = [2 * number - rounded for number, rounded in zip(numbers, narrow)]
+        try:
+            halves = [n != r and o == f for n, r, o, f in zip(numbers, narrow, others, array("f", others))]
+        except OverflowError:
+            return narrow
+        if not any(halves):
+            return narrow
+        corrected = list(narrow)
+        for place, part in enumerate(_elements(text)):
+            if halves[place]:
+                exact, half = Decimal(part.strip()), Decimal(numbers[place])
+                if exact != half:
+                    pair = (narrow[place], others[place])
+                    corrected[place] = max(pair) if exact > half else min(pair)
+        return corrected
+
     def canonical(self, literal: str) -> str:
-        numbers = [float(part) for part in literal.strip()[1:-1].split(",")]
+        numbers = [float(part) for part in _elements(literal)]
         if self.half:
             return struct.pack(f"<{len(numbers)}e", *numbers).hex()
         return array("f", numbers).tobytes().hex()
 
 
-#: A literal that a JSON array of texts yields where nothing in it has a meaning to JSON or to arrays.
-_PLAIN_TEXT = r'"[^"\\{}\x00-\x1f]*"'
-PLAIN_TEXTS = re.compile(rf"\{{(?:{_PLAIN_TEXT}(?:,{_PLAIN_TEXT})*)?\}}")
+#: Arrays without the signs that part their texts: one pair of quotes each, so that no sign was inside of a text.
+_PLAIN_TEXTS = re.compile(rb'(?:(?:\["[^"\\\x00-\x1f]*"\]|\[\]|' + NULL.encode() + rb")" + _ROW + rb")*")
 
 
 class ArrayCodec(Codec):
@@ -639,15 +679,18 @@ class ArrayCodec(Codec):
             raise Misfit("not_an_array", f"PostgreSQL arrays have at most {MAX_DIMENSIONS} dimensions")
         return self._braces([self._literal(item) for item in document])
 
-    def fast(self, column: str) -> Optional[FastForm]:
-        if self.element.type.name not in ("text", "character varying") or self.element.type.length is not None:
-            return None
-        inside = f"substr({column}, 2, length({column}) - 2)"
-        return FastForm(
-            f"'{{' || replace({inside}, '\", \"', '\",\"') || '}}'",
-            f"typeof({column}) = 'text' AND substr({column}, 1, 1) = '[' AND substr({column}, -1) = ']'",
-            lambda literal: PLAIN_TEXTS.fullmatch(literal) is not None,
-        )
+    def fast(self, column: str) -> FastForm:
+        form = super().fast(column)
+        element = self.element.type
+        plain = element.name in ("text", "character varying") and element.length is None
+        return FastForm(form.classes, self._texts) if plain else form
+
+    def _texts(self, text: bytes, fields: Fields) -> Optional[Fields]:
+        # Where all elements are texts that JSON writes as they are, only the brackets differ.
+        if not any(_PLAIN_TEXTS.fullmatch(text.replace(sign, b"") + _ROW) for sign in (b'", "', b'","')):
+            return self.singly()(text, fields)
+        bounded = (_ROW + text + _ROW).replace(_ROW + b"[", _ROW + b"{").replace(b"]" + _ROW, b"}" + _ROW)
+        return bounded[1:-1].split(_ROW)
 
     def _shape(self, items: List[Any]) -> Tuple[int, ...]:
         """Lengths by dimension; Misfit where rows of a nested array differ in length."""

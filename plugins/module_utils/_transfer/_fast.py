@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows that SQLite itself writes as COPY text, and what has to be true of them before they may go that way.
+"""Whole chunks of rows from SQLite to COPY text: SQLite concatenates each column, Python looks at it as one text.
 
-A codec's C(fast) gives the SQL that yields its literal beside C(encode), which is the definition. What its guard does
-not vouch for is converted by C(encode), so that every misfit, rule and reason has one place.
+A codec's C(fast) says how, beside C(encode), which is the definition. Whatever a fast form does not vouch for is
+converted by C(encode), row by row, so that every misfit, rule and reason has one place. A fast form may let a value
+through that PostgreSQL refuses: the table is then begun anew row by row. It must never let one through that PostgreSQL
+takes for something else than C(encode)'s literal, and none that C(encode) refuses and PostgreSQL takes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Type, Union
 
 #: Between fields, between rows, and for NULL: text seldom holds them, so that a whole chunk is escaped at once.
 FIELD, ROW, NULL = "\x02", "\x03", "\x04"
@@ -18,35 +20,58 @@ _FIELD, _ROW, _NULL = FIELD.encode(), ROW.encode(), NULL.encode()
 #: Rows and bytes of a chunk; larger ones were measured to cost memory and gain nothing.
 CHUNK_ROWS = 500
 CHUNK_BYTES = 1 << 18
+#: Rows of a table's first chunk: nobody knows yet how long they are.
+FIRST_ROWS = 50
+#: Characters of a value that goes this way. Each step holds a copy of it, and a chunk many of them.
+LONGEST = 1 << 17
+#: A chunk that fails is tried again in so many pieces, down to this many rows, which are then converted singly.
+PIECES = 8
+FEW_ROWS = 8
+#: Chunks that are converted singly without a try, at most, once none of the last had anything to go this way.
+MAX_PATIENCE = 64
 
-#: Rules that do nothing to a value that a guard lets through and that holds no NUL and is UTF-8.
+#: Rules that do nothing to a value that is UTF-8 without NUL.
 INERT_RULES = frozenset({"strip_nul", "replace_invalid_utf8", "latin1"})
+
+FIRST_ROWID, LAST_ROWID = -(1 << 63), (1 << 63) - 1
+
+Fields = List[bytes]
+#: A column's literals from its text and the fields in it (NULL among them as it is); None if one does not qualify.
+Take = Callable[[bytes, Fields], Optional[Fields]]
 
 
 @dataclass(frozen=True)
 class FastForm:
-    """SQL of SQLite over a column: I(expression) is what C(encode) returns wherever I(guard) is true.
+    """How a column is brought over in chunks.
 
-    The guard is only asked where the column is not NULL. It may take for granted that the value, if it is TEXT, is
-    UTF-8 without NUL: the chunk is tested for that. I(check), where there is one, has the last word over the literal.
+    I(classes) is SQL of SQLite by storage class: the text of a value of this class, or NULL if it does not qualify. No
+    text that it makes may be C(NULL). I(take) has the last word over a chunk's texts, and makes literals of them.
     """
 
-    expression: str
-    guard: str
-    check: Optional[Callable[[str], bool]] = None
+    classes: Dict[str, str]
+    take: Take
 
 
 @dataclass(frozen=True)
 class FastColumn:
-    """A mapped column: I(form) makes its FastForm from the column's SQL; without one, I(encode) makes the literal.
-
-    I(encode) returns None for NULL and raises Misfit.
-    """
+    """A mapped column: I(form) makes its FastForm from the column's SQL."""
 
     name: str
     not_null: bool
-    form: Optional[Callable[[str], Optional[FastForm]]]
-    encode: Callable[[Any], Optional[str]]
+    form: Callable[[str], FastForm]
+
+
+class Chunk(NamedTuple):
+    """The I(rows) rows whose rowid is between I(first) and I(last), as one text for each column.
+
+    The texts hold C(ROW) between two rows, C(NULL) for NULL, and one C(ROW) too many for each value that does not
+    qualify.
+    """
+
+    first: int
+    last: int
+    rows: int
+    cells: Sequence[bytes]
 
 
 class Packed(NamedTuple):
@@ -56,105 +81,144 @@ class Packed(NamedTuple):
     text: bytes
 
 
-#: A row of C(RowSource.packed): what names it, then a cell per run of columns.
-PackedRow = Tuple[Any, ...]
+class Span(NamedTuple):
+    """Rows (rowid from I(first) to I(last)) that have to be converted singly."""
+
+    first: int
+    last: int
 
 
-def runs(columns: Sequence[FastColumn]) -> List[Union[List[FastColumn], FastColumn]]:
-    """I(columns) in order, neighbours with a form together in a list: each entry is one cell of a PackedRow."""
-    found: List[Union[List[FastColumn], FastColumn]] = []
-    for column in columns:
-        if column.form is None:
-            found.append(column)
-        elif found and isinstance(found[-1], list):
-            found[-1].append(column)
-        else:
-            found.append([column])
-    return found
+#: The next chunk of the rows from one rowid to another, of so many rows at most; None if there is none.
+Reader = Callable[[int, int, int], Optional[Chunk]]
+
+
+def as_it_is(_text: bytes, fields: Fields) -> Optional[Fields]:
+    """The texts are the literals."""
+    return fields
+
+
+def among(values: FrozenSet[str]) -> Take:
+    """The texts are the literals, if all of them are I(values)."""
+    known = frozenset(value.encode() for value in values) | {_NULL}
+
+    def take(_text: bytes, fields: Fields) -> Optional[Fields]:
+        return fields if known.issuperset(fields) else None
+
+    return take
+
+
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_HEXADECIMAL = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
+
+
+def shaped(shapes: FrozenSet[str], without: Sequence[str] = (), hexadecimal: bool = False) -> Take:
+    """The texts are the literals, if they look like I(shapes), in which 0 stands for any digit.
+
+    I(without) may occur nowhere in C(ROW) + texts + C(ROW).
+    """
+    known = frozenset(shape.encode() for shape in shapes) | {_NULL}
+    excluded = [text.encode() for text in without]
+    table = _HEXADECIMAL if hexadecimal else _DIGITS
+
+    def take(text: bytes, fields: Fields) -> Optional[Fields]:
+        if excluded:
+            bounded = _ROW + text + _ROW
+            if any(part in bounded for part in excluded):
+                return None
+        return fields if known.issuperset(text.translate(table).split(_ROW)) else None
+
+    return take
+
+
+def each(literal: Callable[[str], str], misfit: Type[Exception]) -> Take:
+    """Every different text is turned into I(literal)'s result, unless that raises I(misfit)."""
+
+    def take(_text: bytes, fields: Fields) -> Optional[Fields]:
+        literals = {_NULL: _NULL}
+        try:
+            for field in set(fields):
+                if field != _NULL:
+                    made = literal(field.decode()).encode()
+                    if made == _NULL:
+                        return None
+                    literals[field] = made
+        except (misfit, ValueError):
+            return None
+        return [literals[field] for field in fields]
+
+    return take
+
+
+def text_within(column: str, longest: int = LONGEST, shortest: int = 0) -> str:
+    """SQL: I(column), which is TEXT, if it has that many characters and is not C(NULL)'s mark."""
+    if shortest > 1:
+        # The mark has one character.
+        return f"CASE WHEN length({column}) BETWEEN {shortest} AND {longest} THEN {column} END"
+    mark = f"{column} <> char({ord(NULL)}) COLLATE BINARY"
+    return f"CASE WHEN length({column}) <= {longest} AND {mark} THEN {column} END"
 
 
 class Packer:
-    """Gathers the rows of C(RowSource.packed) into chunks, and picks out those that have to be converted singly."""
+    """Turns chunks into COPY text, and says which rows have to be converted singly."""
 
-    def __init__(self, columns: Sequence[FastColumn], misfit: type) -> None:
-        """I(misfit) is what a column's C(encode) raises."""
-        self._width = len(columns)
-        self._misfit = misfit
-        self._cells = [None if isinstance(run, list) else run.encode for run in runs(columns)]
-        self._plain = self._cells == [None]
-        self._checks: Dict[int, Callable[[str], bool]] = {}
-        for place, column in enumerate(columns):
-            form = column.form("NULL") if column.form is not None else None
-            if form is not None and form.check is not None:
-                self._checks[place] = form.check
+    def __init__(self, columns: Sequence[FastColumn], read: Reader) -> None:
+        self._read = read
+        self._takes = [column.form("NULL").take for column in columns]
+        self._patience = self._singly = 0
 
-    def pack(self, rows: Iterator[PackedRow]) -> Iterator[Union[Packed, PackedRow]]:
-        """All of I(rows) in their order: chunks, and between them the single ones as they came."""
-        batch: List[bytes] = []
-        pending: List[PackedRow] = []
-        size = 0
-        for row in rows:
-            data = row[1] if self._plain else self._joined(row)
-            if data is None:
-                if batch:
-                    yield from self._chunk(batch, pending)
-                    batch, pending, size = [], [], 0
-                yield row
-                continue
-            batch.append(data)
-            pending.append(row)
-            size += len(data)
-            if size >= CHUNK_BYTES or len(batch) >= CHUNK_ROWS:
-                yield from self._chunk(batch, pending)
-                batch, pending, size = [], [], 0
-        if batch:
-            yield from self._chunk(batch, pending)
+    def pack(self, first: int = FIRST_ROWID, last: int = LAST_ROWID) -> Iterator[Union[Packed, Span]]:
+        """All rows from I(first) to I(last) in their order."""
+        rows = FIRST_ROWS
+        while first <= last:
+            chunk = self._read(first, last, rows)
+            if chunk is None:
+                return
+            if self._singly:
+                self._singly -= 1
+                yield Span(chunk.first, chunk.last)
+            else:
+                found = False
+                for item in self._items(chunk):
+                    found = found or isinstance(item, Packed)
+                    yield item
+                self._patience = 0 if found else min(2 * self._patience + 1, MAX_PATIENCE)
+                self._singly = self._patience
+            size = sum(map(len, chunk.cells))
+            rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
+            first = chunk.last + 1
 
-    def _joined(self, row: PackedRow) -> Optional[bytes]:
-        """The row's cells as one, None where it cannot go this way."""
-        parts = []
-        for value, encode in zip(row[1:], self._cells):
-            if encode is None:
-                if value is None:
-                    return None
-                parts.append(value)
-                continue
-            try:
-                literal = encode(value)
-            except self._misfit:
-                return None
-            if literal == NULL:
-                return None
-            parts.append(_NULL if literal is None else literal.encode())
-        return _FIELD.join(parts)
-
-    def _chunk(self, batch: List[bytes], pending: List[PackedRow]) -> Iterator[Union[Packed, PackedRow]]:
-        if self._sound(batch):
-            yield Packed(len(batch), _ROW.join(batch))
-        elif len(batch) == 1:
-            yield pending[0]
+    def _items(self, chunk: Chunk) -> Iterator[Union[Packed, Span]]:
+        text = self._joined(chunk)
+        if text is not None:
+            yield Packed(chunk.rows, text)
+        elif chunk.rows <= FEW_ROWS:
+            yield Span(chunk.first, chunk.last)
         else:
-            middle = len(batch) // 2
-            yield from self._chunk(batch[:middle], pending[:middle])
-            yield from self._chunk(batch[middle:], pending[middle:])
+            first = chunk.first
+            while first <= chunk.last:
+                piece = self._read(first, chunk.last, chunk.rows // PIECES)
+                if piece is None:
+                    return
+                yield from self._items(piece)
+                first = piece.last + 1
 
-    def _sound(self, batch: List[bytes]) -> bool:
-        """Whether the rows are text that PostgreSQL takes, with the separators where they belong and nowhere else."""
-        text = _ROW.join(batch)
-        if (
-            b"\x00" in text
-            or text.count(_FIELD) != len(batch) * (self._width - 1)
-            or text.count(_ROW) != len(batch) - 1
-            or not _is_utf8(text)
-        ):
-            return False
-        return not self._checks or all(map(self._checked, batch))
-
-    def _checked(self, row: bytes) -> bool:
-        fields = row.split(_FIELD)
-        if len(fields) != self._width:
-            return False
-        return all(fields[place] == _NULL or check(fields[place].decode()) for place, check in self._checks.items())
+    def _joined(self, chunk: Chunk) -> Optional[bytes]:
+        """The chunk's rows, None if they cannot all go this way."""
+        columns = []
+        for take, cell in zip(self._takes, chunk.cells):
+            fields = cell.split(_ROW)
+            literals = take(cell, fields) if len(fields) == chunk.rows else None
+            if literals is None:
+                return None
+            columns.append(literals)
+        text = _ROW.join(map(_FIELD.join, zip(*columns)))
+        sound = (
+            text.count(_FIELD) == chunk.rows * (len(columns) - 1)
+            and text.count(_ROW) == chunk.rows - 1
+            and b"\x00" not in text
+            and _is_utf8(text)
+        )
+        return text if sound else None
 
 
 def _is_utf8(text: bytes) -> bool:

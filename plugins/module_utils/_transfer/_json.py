@@ -8,7 +8,7 @@ import json
 import math
 import re
 from decimal import Decimal
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 from ._values import Misfit, sample
 
@@ -22,6 +22,11 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NUMBER_MARK = "\ue000"
 #: Only numbers with such an exponent, or in a text long enough for so many digits, can leave the range of numeric.
 _GREAT_EXPONENT = re.compile(r"[eE][+-]?[0-9]{4}")
+
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]")
+_PAIRS = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_GREAT = (b"e0000", b"E0000", b"e+0000", b"E+0000", b"e-0000", b"E-0000", b"0" * MAX_FRACTION_DIGITS)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -71,6 +76,43 @@ def check_jsonb(text: str) -> None:
             _each_string(document, _refuse_nul)
         if _ESCAPED_SURROGATE.search(text):
             _each_string(document, _refuse_surrogate)
+
+
+def parses(documents: Iterable[bytes]) -> bool:
+    """False if one of I(documents), all of which PostgreSQL's json takes, is one that C(check_json) refuses."""
+    return _parse_all(b",".join(documents), _SPELLED_ALL)
+
+
+def keeps(documents: Iterable[bytes]) -> bool:
+    """False if one of I(documents), all of which PostgreSQL's json takes, is one that C(check_jsonb) refuses.
+
+    It may be false for others too.
+    """
+    text = b",".join(documents)
+    if b"\\u0000" in text or (_SURROGATES.search(text) and _SURROGATES.search(_PAIRS.sub(b"", text))):
+        return False
+    if b"{" not in text and b"[" not in text:
+        return _in_range(text)
+    return _in_range(text) and _parse_all(text, _UNIQUE_ALL)
+
+
+def _parse_all(documents: bytes, decoder: json.JSONDecoder) -> bool:
+    try:
+        decoder.decode("[" + documents.decode() + "]")
+    except (Misfit, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _in_range(documents: bytes) -> bool:
+    """Whether no number can have a great exponent or very many digits."""
+    digits = documents.translate(_DIGITS)
+    return not any(sign in digits for sign in _GREAT)
+
+
+def _refuse_repeated(pairs: List[Tuple[str, Any]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise Misfit("json_duplicate_key", "a key occurs twice in one object")
 
 
 def _ranged(number: str) -> str:
@@ -149,6 +191,8 @@ _MARKED = _decoder(parse_int=_marked, parse_float=_marked)
 _TAGGED = _decoder(parse_int=_Number, parse_float=_Number)
 _EXACT = _decoder(parse_float=_keep, object_pairs_hook=_unique_object)
 _FINITE = _decoder(parse_float=_finite, object_pairs_hook=_unique_object)
+_SPELLED_ALL = _decoder(parse_int=_keep, parse_float=_keep)
+_UNIQUE_ALL = _decoder(object_pairs_hook=_refuse_repeated)
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 

@@ -32,7 +32,7 @@ from typing import (
 )
 
 from .._errors import JournalError, MigrationError, SourceError, TargetError
-from ._fast import Packed, Packer
+from ._fast import Packed, Packer, Span
 from ._model import Mapping, Skipped, TableMap
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
@@ -824,14 +824,14 @@ class _Scan:
         self._end()
 
     def packed(self) -> Optional[Iterator[Union[List[Literal], Packed]]]:
-        """As M(rows), but whatever SQLite can write as COPY text comes packed; None where that cannot be."""
+        """As M(rows), but whole chunks come packed where they can; None if none can."""
         columns = None if self._refused else self.converter.fast_columns()
-        found = None if columns is None else self._source.packed(self._table.source, columns)
-        if columns is None or found is None:
+        read = None if columns is None else self._source.reader(self._table.source, columns)
+        if columns is None or read is None:
             return None
-        return self._packed(Packer(columns, Misfit).pack(found))
+        return self._packed(Packer(columns, read).pack())
 
-    def _packed(self, items: Iterator[Union[Packed, Tuple[Any, ...]]]) -> Iterator[Union[List[Literal], Packed]]:
+    def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Literal], Packed]]:
         names = read_columns(self._table)
         ordinal = 0
         for item in items:
@@ -840,10 +840,11 @@ class _Scan:
                 if self._sending:
                     yield item
                 continue
-            literals = self._take(ordinal, names, self._source.row(self._table.source, names, item[0]))
-            ordinal += 1
-            if literals is not None and self._sending:
-                yield literals
+            for row in self._source.rows(self._table.source, names, span=item):
+                literals = self._take(ordinal, names, row)
+                ordinal += 1
+                if literals is not None and self._sending:
+                    yield literals
         self._end()
 
     @property

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Optional, Protocol, Sequence, Tuple
+from typing import Iterator, List, Optional, Protocol, Sequence, Tuple
 
-from ._fast import FastColumn, PackedRow
+from ._fast import FastColumn, Reader, Span
 from ._model import SourceTable
 from ._values import SqliteValue
 
@@ -28,21 +28,16 @@ class RowSource(Protocol):
         columns: Sequence[str],
         order_by: Sequence[str] = (),
         after: Optional[SourceRow] = None,
+        span: Optional[Span] = None,
     ) -> Iterator[SourceRow]:
         """Rows with just I(columns) (rowid aliases allowed), streamed in constant memory.
 
         I(order_by) orders by those columns, text by its bytes; I(after) starts behind that key.
+        I(span) are the rows of a table with rowid that are read, in its order.
         """
 
-    def packed(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Iterator[PackedRow]]:
-        """All rows with I(columns) as COPY text that is not escaped yet; None where this SQLite cannot do that.
-
-        A row is its name for M(row), then one cell for each of C(runs(columns)): bytes for columns with a form, None if
-        a guard does not hold, and the value itself of a column without one.
-        """
-
-    def row(self, table: SourceTable, columns: Sequence[str], name: Any) -> SourceRow:
-        """The row that M(packed) called I(name), as M(rows) gives it."""
+    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Reader]:
+        """What reads I(columns) in chunks; None for a table or a SQLite that cannot do that."""
 
     def fingerprint(self) -> str:
         """Text that differs once the content may have changed."""

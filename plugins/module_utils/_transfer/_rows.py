@@ -85,16 +85,10 @@ class RowConverter:
         ]
 
     def fast_columns(self) -> Optional[List[FastColumn]]:
-        """How SQLite itself makes the literals; None where an operator's rule changes values, or nothing is gained."""
-        found = []
-        for converter, step in zip(self.converters, self._steps):
-            if any(use.rule not in INERT_RULES for use in converter.column.rules):
-                return None
-            form = converter.codec.fast if converter.codec.fast("NULL") is not None else None
-            if form is None and converter.column.rules:
-                return None
-            found.append(FastColumn(converter.column.source, converter.not_null, form, step))
-        return found if any(column.form is not None for column in found) else None
+        """How whole chunks of this table are converted; None where an operator's rule changes values."""
+        if any(use.rule not in INERT_RULES for column in self.table.columns for use in column.rules):
+            return None
+        return [FastColumn(c.column.source, c.not_null, c.codec.fast) for c in self.converters]
 
     def convert(self, row: SourceRow) -> List[Literal]:
         """The row's literals. Raises RowMisfit with every value that does not fit."""
