@@ -137,8 +137,8 @@ class SqliteSource:
         return self.query(statement, parameters, table.name)
 
     def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Reader]:
-        """See RowSource. None for a table without rowid, and for a SQLite that does not compute as it should."""
-        if table.rowid is None or self.encoding != "UTF-8" or not self._exact():
+        """See RowSource. None for a table without rowid, a virtual one, and for a SQLite that does not compute as it should."""
+        if table.kind != "table" or table.rowid is None or self.encoding != "UTF-8" or not self._exact():
             return None
         _check_columns(table, [column.name for column in columns])
         parts = {"table": table.name, "rowid": column_of_t(table.rowid)}

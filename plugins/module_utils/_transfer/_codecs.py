@@ -21,7 +21,7 @@ import struct
 from array import array
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Collection, Dict, FrozenSet, List, Optional, Tuple
 
 from . import _json
 from ._fast import LONGEST, NULL, ROW, FastForm, Fields, Take, among, as_it_is, each, shaped, text_within
@@ -32,6 +32,8 @@ _ROW = ROW.encode()
 EPOCH = datetime(1970, 1, 1)
 #: PostgreSQL's limit of a displacement from UTC (MAX_TZDISP_HOUR in datatype/timestamp.h is 15 hours).
 MAX_OFFSET = timedelta(hours=16)
+#: Marks a number between JSON texts.
+REAL = "\x05"
 #: PostgreSQL's limit of an array's dimensions (MAXDIM).
 MAX_DIMENSIONS = 6
 
@@ -168,6 +170,13 @@ def plain_decimal(number: Decimal) -> str:
 DIGITS = "%!.18g"
 
 
+def exact_real(column: str) -> str:
+    """SQL: the digits of I(column), which is REAL; NULL for what printf() cannot spell: infinities and -0.0."""
+    # A comparison takes both zeros for the same, a division does not.
+    finite = f"abs({column}) <= 1.7976931348623157e308 AND ({column} <> 0 OR pow({column}, -1) > 0)"
+    return f"CASE WHEN {finite} THEN printf('{DIGITS}', {column}) END"
+
+
 class DoubleCodec(Codec):
     """double precision, bit for bit: the shortest decimal that reads back as the same double."""
 
@@ -175,10 +184,8 @@ class DoubleCodec(Codec):
         return repr(self._double(value))
 
     def fast(self, column: str) -> FastForm:
-        # printf() spells infinities in its own way and loses the sign of zero, which SQL can tell only by dividing.
-        finite = f"abs({column}) <= 1.7976931348623157e308 AND ({column} <> 0 OR pow({column}, -1) > 0)"
         forms = {
-            "real": f"CASE WHEN {finite} THEN printf('{DIGITS}', {column}) END",
+            "real": exact_real(column),
             "integer": f"CASE WHEN {column} BETWEEN {-(1 << 53)} AND {1 << 53} THEN {column} END",
         }
         return FastForm(forms, as_it_is)
@@ -319,19 +326,22 @@ class JsonCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         # The shortest decimal of a number is Python's to find: SQLite's digits would be another number.
+        # They are marked by a character with which no text that qualifies begins.
+        text = text_within(column, shortest=2)
         forms = {
-            "text": text_within(column, shortest=2),
+            "text": f"CASE WHEN {column} >= ' ' COLLATE BINARY THEN {text} END",
             "integer": column,
-            "real": f"CASE WHEN abs({column}) < 1e999 THEN 'r' || printf('{DIGITS}', {column}) END",
+            "real": f"char({ord(REAL)}) || {exact_real(column)}",
         }
         return FastForm(forms, self._documents)
 
     def _documents(self, text: bytes, fields: Fields) -> Optional[Fields]:
-        if b"r" == text[:1] or _ROW + b"r" in text:
-            fields = [repr(float(field[1:])).encode() if field[:1] == b"r" else field for field in fields]
+        if REAL.encode() in text:
+            mark = REAL.encode()
+            fields = [repr(float(field[1:])).encode() if field[:1] == mark else field for field in fields]
         return fields if self.sound(set(fields) - {NULL.encode()}) else None
 
-    def sound(self, documents: Iterable[bytes]) -> bool:
+    def sound(self, documents: Collection[bytes]) -> bool:
         """False if one of the documents, all of which PostgreSQL takes, is one that C(check) refuses."""
         return _json.parses(documents)
 
@@ -357,7 +367,7 @@ class JsonbCodec(JsonCodec):
     def check(self, text: str) -> None:
         _json.check_jsonb(text)
 
-    def sound(self, documents: Iterable[bytes]) -> bool:
+    def sound(self, documents: Collection[bytes]) -> bool:
         return _json.keeps(documents)
 
     def canonical(self, literal: str) -> str:

@@ -1,0 +1,337 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The short cut of the load against the slow, obvious conversion: real SQLite files, a real server, any values.
+
+What the short cut lets through and the server takes has to be exactly what C(Codec.encode) would have put there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.mcps.postgres.plugins.module_utils._errors import TargetError
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._copy import copy_in
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session, connect
+from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._source import SqliteSource
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    FIRST_ROWID,
+    LAST_ROWID,
+    FastColumn,
+    Packed,
+    Packer,
+    Span,
+)
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
+from support.conversions import ENUMS, MANY, values_of
+from support.server import Server
+
+TYPES = [
+    "boolean",
+    "smallint",
+    "integer",
+    "bigint",
+    "numeric",
+    "numeric(12,3)",
+    "double precision",
+    "real",
+    "text",
+    "character varying(5)",
+    "character(5)",
+    "citext",
+    "bytea",
+    "uuid",
+    "mood",
+    "json",
+    "jsonb",
+    "timestamp without time zone",
+    "timestamp(3) without time zone",
+    "timestamp with time zone",
+    "date",
+    "time without time zone",
+    "interval",
+    "text[]",
+    "integer[]",
+    "vector",
+    "halfvec",
+]
+
+#: Values of any storage class that some type takes for something, or almost.
+AWKWARD: list[Any] = [
+    *(
+        None,
+        "",
+        " ",
+        "\x02",
+        "\x03",
+        "\x04",
+        "\x05",
+        "a\x03b",
+        "\x041",
+        "\x051.5",
+        "a\x00b",
+        "\\N",
+        "\\x41",
+        "\\",
+        "a\tb\nc\r",
+    ),
+    *(0, 1, 2, -1, 32767, 32768, 2**31, -(2**31), 2**53, 2**53 + 1, 2**63 - 1, -(2**63)),
+    *(0.0, -0.0, 0.1, 1e22, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"), 1 / 3, 16777217.0, 0.5),
+    *("1", "0x1A", "1_000", " 12", "1e3", "t", "true", "NaN", "inf", "r1.5", "i5"),
+    *("HAPPY", "happy", "SAD ", "0123456789ABCDEF0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdef"),
+    *(
+        "0123-4567-89ab-cdef-0123456789abcdef",
+        "{0123456789ABCDEF0123456789abcdef}",
+        b"\x00" * 16,
+        b"",
+        b"\x02\x03\x04\x00",
+    ),
+    *("2024-02-29", "2023-02-29", "2024-2-9", "20240229", "0000-01-01", "infinity", "now", "epoch"),
+    *("2024-01-01 24:00:00", "2024-01-01 23:59:60", "2024-01-01T01:02:03.123456", "2024-01-01 01:02:03.1234567"),
+    *("2024-01-01 00:00:00+02:00", "0001-01-01 00:00:00+05", "9999-12-31 23:00:00-05", "2024-01-01 10:00 BC"),
+    *("24:00:00", "23:59:60", "12:34", "12:34:56.5", "12:34:56+02"),
+    *(
+        '{"a": 1, "a": 2}',
+        '[{"a": 1}, {"a": 2}]',
+        '"\\u0000"',
+        '"\\ud83d"',
+        '"\\ud83d\\ude80"',
+        "[1e99999]",
+        "1E-20000",
+        "[NaN]",
+    ),
+    *(
+        "null",
+        "[]",
+        "{}",
+        '["a"]',
+        '["a", "b"]',
+        '["a","b"]',
+        '["a",  "b"]',
+        '[", "]',
+        '["x", 5, ", "]',
+        '["{a}", "b\\\\"]',
+    ),
+    *('["a", null]', "[1, 2]", "[[1], [2]]", "[1], [2]", "1,2", "[.5, +1, 01]", "[0x1p3]", "[1e39]", "[1e-60, -0.0]"),
+    # Half way between two float32, and a hair above and below, which no double can tell.
+    *(
+        "[1.00000005960464477539]",
+        "[1.000000059604644775390625]",
+        "[1.000000059604644775390624]",
+        "[1.0000000596046447754]",
+    ),
+    *(
+        "[" * 150 + "]" * 150,
+        "[" * 2000 + "]" * 2000,
+        "x" * 5,
+        "x" * 6,
+        "ab   ",
+        "abcdef ",
+        "äöü€\U0001f680",
+        "P1D",
+        "1 day",
+    ),
+    struct.pack("<3f", 1.5, -2.25, 1e-40),
+    struct.pack("<2f", float("nan"), 1.0),
+]
+
+
+@dataclass
+class Ways:
+    """A column of one type on both sides."""
+
+    session: Session
+    path: Path
+    sql_type: str
+
+    def __post_init__(self) -> None:
+        codec = codec_for(parse_type(self.sql_type, ENUMS))
+        assert codec is not None
+        self.codec = codec
+
+    def slowly(self, value: Any) -> str | None:
+        """The normal form of what belongs there; raises Misfit."""
+        return None if value is None else self.codec.canonical(self.codec.encode(value))
+
+    def packed(self, values: Sequence[Any]) -> list[Packed | Span]:
+        """What the short cut makes of I(values), stored as they are."""
+        self.path.unlink(missing_ok=True)
+        writer = sqlite3.connect(self.path)
+        writer.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, v)")
+        writer.executemany("INSERT INTO t (v) VALUES (?)", [(value,) for value in values])
+        writer.commit()
+        writer.close()
+        columns = [
+            FastColumn("k", True, codec_for(parse_type("bigint")).fast),  # type: ignore[union-attr]
+            FastColumn("v", False, self.codec.fast),
+        ]
+        with SqliteSource.open(str(self.path)) as source:
+            read = source.reader(source.tables()[0], columns)
+            assert read is not None
+            return list(Packer(columns, read).pack())
+
+    def taken(self, items: Sequence[Packed]) -> list[tuple[int, str | None]]:
+        """Keys and normal forms that the server holds after it was sent I(items); none if it refuses them."""
+        try:
+            with self.session.transaction():
+                self.session.execute("SET LOCAL search_path TO public")
+                self.session.execute(f"CREATE TEMP TABLE t (k bigint, v {self.sql_type}) ON COMMIT DROP")
+                copy_in(self.session, "pg_temp", "t", ["k", "v"], iter(items))
+                printed = self.session.query(
+                    "SELECT k, CASE WHEN v IS NOT NULL THEN pg_catalog.format('%s', v) END FROM t ORDER BY k"
+                )
+        except TargetError as error:
+            assert str(error.details.get("sqlstate", "")).startswith(("22", "54")), error
+            return []
+        return [(key, None if text is None else self.codec.canonical(text)) for key, text in printed]
+
+
+@pytest.fixture(scope="module")
+def session(postgres: Server) -> Iterator[Session]:
+    database = postgres.create_database(extensions=("vector", "citext"))
+    with connect(database.login) as opened:
+        opened.execute("CREATE TYPE public.mood AS ENUM ('HAPPY', 'SAD')")
+        yield opened
+    postgres.drop(database)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fast")
+
+
+def require_same(ways: Ways, values: Sequence[Any]) -> int:
+    """How many of I(values) went the short way, after they were compared."""
+    items = ways.packed(values)
+    packed = [item for item in items if isinstance(item, Packed)]
+    singly = [
+        k for k in range(1, len(values) + 1) for item in items if isinstance(item, Span) and item[0] <= k <= item[1]
+    ]
+    assert sum(item.rows for item in packed) + len(singly) == len(values)
+    # One refused row hides the others of its chunk: those are sent singly then.
+    found = ways.taken(packed) if packed else []
+    if packed and not found:
+        lines = [line for item in packed for line in item.text.split(b"\x03")]
+        found = [row for line in lines for row in ways.taken([Packed(1, line)])]
+    for key, form in found:
+        assert form == ways.slowly(values[key - 1]), values[key - 1]
+    return len(found)
+
+
+@pytest.mark.parametrize("sql_type", TYPES)
+def test_nothing_awkward_goes_through_as_something_else(session: Session, folder: Path, sql_type: str) -> None:
+    ways = Ways(session, folder / "awkward.db", sql_type)
+    for value in AWKWARD:
+        require_same(ways, [value])
+    require_same(ways, AWKWARD)
+
+
+def strategy(sql_type: str) -> st.SearchStrategy[Any]:
+    similar = {
+        "boolean": st.integers(-1, 2),
+        "smallint": st.integers(-(2**15) - 1, 2**15),
+        "integer": st.integers(-(2**31) - 1, 2**31),
+        "bigint": st.integers(-(2**63), 2**63 - 1),
+        "uuid": st.uuids().map(str) | st.uuids().map(lambda u: u.hex) | st.uuids().map(lambda u: u.bytes),
+        "mood": st.sampled_from(["HAPPY", "SAD", "sad"]),
+    }
+    if sql_type in similar:
+        return similar[sql_type]
+    names = {"timestamp(3) without time zone": "timestamp without time zone", "citext": "text"}
+    return values_of(names.get(sql_type, sql_type))
+
+
+@pytest.mark.parametrize("sql_type", TYPES)
+@settings(MANY, max_examples=60)
+@given(data=st.data())
+def test_what_goes_the_short_way_is_what_the_slow_one_makes(
+    session: Session, folder: Path, sql_type: str, data: st.DataObject
+) -> None:
+    one = strategy(sql_type)
+    values = data.draw(st.lists(one | st.none(), min_size=1, max_size=20) | st.lists(one | st.sampled_from(AWKWARD)))
+    values = [v for v in values if not (isinstance(v, str) and any(0xD800 <= ord(c) < 0xE000 for c in v))]
+    require_same(Ways(session, folder / f"{len(sql_type)}.db", sql_type), values)
+
+
+PLAIN: dict[str, list[Any]] = {
+    "boolean": [0, 1, None],
+    "integer": [0, -5, 2**31 - 1, None],
+    "bigint": [2**63 - 1, -(2**63)],
+    "numeric": [1, 0.1, "12.300", None],
+    "numeric(12,3)": [1, 0.125],
+    "double precision": [0.0, 1.5, 1e-300, 7, None],
+    "real": [0.5, 3],
+    "text": ["", "x", "äöü\n\t\\", None],
+    "character varying(5)": ["12345", "€€€€€"],
+    "bytea": [b"", b"\x00\xff"],
+    "uuid": ["0123456789ABCDEF0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdef", bytes(16)],
+    "mood": ["HAPPY", "SAD", None],
+    "json": ['{"a": 1, "a": 2}', 5, 1.5, None],
+    "jsonb": ['{"a": [1, {"b": "\\ud83d\\ude80"}]}', "[]", 5, 0.1, "null", None],
+    "timestamp without time zone": ["2024-02-29 01:02:03.450000", "2024-02-29T01:02:03", "2024-02-29", None],
+    "timestamp with time zone": ["2024-02-29 01:02:03.450000+02:00", "2024-02-29T01:02:03Z"],
+    "date": ["2024-02-29", None],
+    "time without time zone": ["01:02:03.000000", "01:02:03"],
+    "interval": ["1970-01-02 00:00:01.500000", "P1D"],
+    "text[]": ['["a", "b"]', "[]", '["[{,}]"]', '["q\\"", "b"]', None],
+    "integer[]": ["[1, 2]", "[]"],
+    "vector": ["[1, 2.5, -3e-05]", None],
+    "halfvec": ["[1, 2.5]"],
+}
+
+
+@pytest.mark.parametrize("sql_type", PLAIN)
+def test_plain_values_go_the_short_way(session: Session, folder: Path, sql_type: str) -> None:
+    ways = Ways(session, folder / "plain.db", sql_type)
+    assert all(isinstance(item, Packed) for item in ways.packed(PLAIN[sql_type]))
+    assert require_same(ways, PLAIN[sql_type]) == len(PLAIN[sql_type])
+
+
+def test_a_row_that_does_not_qualify_takes_few_others_with_it(session: Session, folder: Path) -> None:
+    ways = Ways(session, folder / "few.db", "integer")
+    values: list[Any] = list(range(2000))
+    values[777] = "777x"
+    items = ways.packed(values)
+    singly = [item for item in items if isinstance(item, Span)]
+    assert [span.first <= 778 <= span.last for span in singly] == [True]
+    assert singly[0].last - singly[0].first < 10
+    assert require_same(ways, values) >= 1990
+
+
+def test_chunks_are_bounded_by_rows_and_bytes(session: Session, folder: Path) -> None:
+    ways = Ways(session, folder / "bounds.db", "text")
+    small = [item for item in ways.packed(["x"] * 3000) if isinstance(item, Packed)]
+    assert max(item.rows for item in small) == CHUNK_ROWS
+    # Chunks of longer rows get shorter, and of shorter ones longer again.
+    mixed = ways.packed(["x"] * 1000 + ["y" * 10_000] * 1000 + ["x"] * 1000)
+    sizes = [len(item.text) for item in mixed if isinstance(item, Packed)]
+    assert sum(size > 2 * CHUNK_BYTES for size in sizes) == 1
+    assert len(mixed) < 1000 * 10_000 / CHUNK_BYTES + 30
+
+
+def test_a_part_of_a_table_by_its_rowids(session: Session, folder: Path) -> None:
+    ways = Ways(session, folder / "part.db", "integer")
+    ways.packed(list(range(100)))
+    columns = [FastColumn("v", False, ways.codec.fast)]
+    with SqliteSource.open(str(ways.path)) as source:
+        read = source.reader(source.tables()[0], columns)
+        assert read is not None
+        parts = [
+            json.loads(b"[" + item.text.replace(b"\x03", b",") + b"]")
+            for first, last in ((FIRST_ROWID, 40), (41, 41), (42, LAST_ROWID), (500, 600))
+            for item in Packer(columns, read).pack(first, last)
+            if isinstance(item, Packed)
+        ]
+    assert [row for part in parts for row in part] == list(range(100))
