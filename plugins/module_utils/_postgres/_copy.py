@@ -123,6 +123,7 @@ class _Inbound:
     def __init__(self, session: Session, statement: Statement) -> None:
         self._chunks: queue.Queue[Optional[bytes]] = queue.Queue(QUEUED)
         self._rest = b""
+        self._sent = 0
         self._session = session
         self._failed = False
         self._error: Optional[BaseException] = None
@@ -169,15 +170,15 @@ class _Inbound:
 
     def read(self, size: int) -> bytes:
         """What COPY asks for next, in the thread that talks to the server."""
-        if not self._rest:
+        if self._sent >= len(self._rest):
             data = self._chunks.get()
             if self._failed:
                 raise _Aborted("the rows ended with an error")
             if data is None:
                 return b""
-            self._rest = data
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
+            self._rest, self._sent = data, 0
+        begin, self._sent = self._sent, self._sent + size
+        return self._rest[begin : self._sent]
 
 
 def copy_out(session: Session, statement: Statement) -> Iterator[Tuple[Optional[str], ...]]:

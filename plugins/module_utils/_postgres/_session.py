@@ -214,7 +214,7 @@ class Session:
         """Ask the server to stop the statement that another thread runs on this connection."""
         self._connection.cancel()
 
-    def copy(self, statement: Statement, stream: Any, size: int = 1 << 16) -> None:
+    def copy(self, statement: Statement, stream: Any, size: int = 1 << 18) -> None:
         """COPY from or to I(stream) (read(n) -> bytes, or write(bytes))."""
         with self.errors(), self._connection.cursor() as cursor:
             cursor.copy_expert(statement, stream, size)
