@@ -8,21 +8,34 @@ import json
 import os
 import resource
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 from typing import Mapping as MappingType
 
 from .._argspec import Spec, mapping_spec, progress_spec, source_spec, target_spec
 from .._errors import MigrationError
 from .._files import read_optional, replace_file
-from .._postgres._session import connect
+from .._postgres._session import Session, connect
 from .._postgres._target import PostgresTarget
-from .._sqlite._source import SqliteSource
-from .._transfer._load import LoadPlan, LoadReport, LoadSettings, SequenceReport, TableResult, plan_load, run_load
+from .._sqlite._source import SourceMoment, SqliteSource
+from .._transfer._load import (
+    LoadPlan,
+    LoadReport,
+    LoadSettings,
+    Member,
+    SequenceReport,
+    TableResult,
+    plan_load,
+    run_load,
+)
 from .._transfer._mapping import options_from_params, plan_mapping, require_sound
 from .._transfer._model import Mapping, Skipped
 from ._progress import progress_for
 from ._runner import Outcome, Task
+
+#: More gain little, and the server has other things to do.
+MAX_WORKERS = 4
 
 
 def argument_spec() -> Spec:
@@ -38,6 +51,8 @@ def argument_spec() -> Spec:
         "journal_schema": {"type": "str", "default": "mcps_migration"},
         "maintenance_work_mem": {"type": "str", "default": "256MB"},
         "analyze": {"type": "bool", "default": True},
+        "workers": {"type": "int"},
+        "max_rate": {"type": "bytes"},
         **progress_spec(),
     }
 
@@ -55,12 +70,13 @@ def import_sqlite(task: Task) -> Outcome:
         budget=params["quarantine_budget"] if params["on_invalid"] == "quarantine" else None,
         replace=params["replace"],
         analyze=params["analyze"],
+        workers=params["workers"] or default_workers(),
+        max_rate=params["max_rate"],
     )
     _require_writable(params["quarantine_file"])
-    with SqliteSource.open(params["source"]) as source, connect(params, "import") as session:
-        target = PostgresTarget(
-            session, params["target_schema"], params["journal_schema"], params["maintenance_work_mem"]
-        )
+    helpers = Helpers(params)
+    with SqliteSource.open(params["source"]) as source, connect(params, "import") as session, helpers:
+        target = target_for(session, params)
         # Taken in check mode too: a load that would be refused must not be promised.
         target.lock()
         mapping = plan_mapping(source.tables(), target.tables(), options_from_params(params))
@@ -70,11 +86,52 @@ def import_sqlite(task: Task) -> Outcome:
         if task.check_mode:
             return _foreseen(plan)
         totals = {table.map.source.name: table.rows for table in plan.tables}
-        report = run_load(plan, source, target, settings, progress_for(params, "load", totals))
+        report = run_load(plan, source, target, settings, progress_for(params, "load", totals), helpers.recruit)
         written = False
         if settings.budget is not None:
             written = _write_quarantine(params["quarantine_file"], list(target.quarantined(report.run)))
-    return _outcome(plan, report, params["quarantine_file"] if settings.budget is not None else None, written)
+    outcome = _outcome(plan, report, params["quarantine_file"] if settings.budget is not None else None, written)
+    outcome.warnings += helpers.warnings
+    return outcome
+
+
+def default_workers() -> int:
+    """One for each core of this machine that this process may use, but no more than four."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, MAX_WORKERS))
+
+
+class Helpers:
+    """Further connections to both sides, opened when they are wanted. To be made before the source is opened first."""
+
+    def __init__(self, params: MappingType[str, Any]) -> None:
+        self.warnings: List[str] = []
+        self._params = params
+        self._source = SourceMoment(params["source"])
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Helpers:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    def recruit(self, wanted: int) -> List[Member]:
+        """As C(_load.Recruit) says. Finding fewer is no error: it takes longer, and a warning says why."""
+        members: List[Member] = []
+        try:
+            for _ in range(wanted):
+                source = self._stack.enter_context(self._source.open())
+                session = self._stack.enter_context(connect(self._params, "import"))
+                members.append(Member(source, target_for(session, self._params)))
+        except MigrationError as error:
+            self.warnings.append(f"The load had {len(members) + 1} of {wanted + 1} workers: {error}")
+        return members
+
+
+def target_for(session: Session, params: MappingType[str, Any]) -> PostgresTarget:
+    """The target that a task's arguments name."""
+    return PostgresTarget(session, params["target_schema"], params["journal_schema"], params["maintenance_work_mem"])
 
 
 def _explain(mapping: Mapping, others: MappingType[str, str]) -> Mapping:
@@ -125,7 +182,7 @@ def _foreseen(plan: LoadPlan) -> Outcome:
 
 
 def _outcome(plan: LoadPlan, report: LoadReport, quarantine_file: Any, written: bool) -> Outcome:
-    result = _result(plan, report.tables, report.sequences, report.resumed)
+    result = _result(plan, report.tables, report.sequences, report.resumed, report.seconds)
     result["catalog_unchanged"] = True
     result["quarantine_file"] = quarantine_file
     result["memory_peak_bytes"] = _memory_peak()
@@ -145,9 +202,14 @@ def _with_difference(outcome: Outcome, plan: LoadPlan, tables: Sequence[TableRes
 
 
 def _result(
-    plan: LoadPlan, tables: Sequence[TableResult], sequences: Sequence[SequenceReport], resumed: bool
+    plan: LoadPlan,
+    tables: Sequence[TableResult],
+    sequences: Sequence[SequenceReport],
+    resumed: bool,
+    seconds: Optional[float] = None,
 ) -> Dict[str, Any]:
-    seconds = sum(table.seconds for table in tables)
+    """I(seconds) is the time of the whole load; by default that of its tables one after the other."""
+    seconds = sum(table.seconds for table in tables) if seconds is None else seconds
     rows = sum(table.rows for table in tables)
     return {
         "state": "existing" if plan.state == "existing" else "loaded",

@@ -98,8 +98,9 @@ class FileProgress:
         self._lease = Lease.beside(path, clock)
         self._started = _now()
         self._table = ""
-        self._table_began = clock()
-        self._rows = 0
+        #: Tables under way: rows that are done, and when they began.
+        self._running: Dict[str, Tuple[int, float]] = {}
+        self._last_rows = 0
         self._all_rows = 0
         self._bytes = 0
         self._finished: List[Dict[str, Any]] = []
@@ -119,21 +120,25 @@ class FileProgress:
         """A table begins; I(total_rows) replaces what the plan expected of it."""
         self._totals[table] = total_rows
         self._table = table
-        self._table_began = self._clock()
-        self._rows = 0
+        self._all_rows -= self._running.pop(table, (0, 0.0))[0]
+        self._running[table] = (0, self._clock())
         self._tick()
 
-    def advance(self, rows: int, size: int = 0) -> None:
-        """I(rows) more rows and I(size) more bytes of the current table."""
-        self._rows += rows
+    def advance(self, rows: int, size: int = 0, table: str = "") -> None:
+        """I(rows) more rows and I(size) more bytes of I(table), by default the last that began."""
+        self._table = table or self._table
+        done, began = self._running.get(self._table, (0, self._clock()))
+        self._running[self._table] = (done + rows, began)
         self._all_rows += rows
         self._bytes += size
         self._tick()
 
-    def end(self) -> None:
-        """The current table is done."""
-        seconds = round(self._clock() - self._table_began, 3)
-        self._finished.append({"table": self._table, "rows": self._rows, "seconds": seconds})
+    def end(self, table: str = "") -> None:
+        """I(table), by default the last that began, is done."""
+        name = table or self._table
+        rows, began = self._running.pop(name, (0, self._clock()))
+        self._last_rows = rows
+        self._finished.append({"table": name, "rows": rows, "seconds": round(self._clock() - began, 3)})
         self._tick(last=not self._planned or len(self._finished) >= len(self._totals))
 
     def _tick(self, last: bool = False) -> None:
@@ -173,7 +178,16 @@ class FileProgress:
             "tables_done": len(self._finished),
             "tables_total": len(self._totals),
             "table": self._table,
-            "rows": self._rows,
+            "rows": self._running.get(self._table, (self._last_rows, 0.0))[0],
+            "running": [
+                {
+                    "table": table,
+                    "rows": rows,
+                    "rows_total": self._totals.get(table, 0),
+                    "seconds": round(self._clock() - began, 3),
+                }
+                for table, (rows, began) in self._running.items()
+            ],
             "rows_total": self._totals.get(self._table, 0),
             "all_rows": self._all_rows,
             "all_rows_total": expected,

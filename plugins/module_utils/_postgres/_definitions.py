@@ -180,6 +180,19 @@ def create_indexes(session: Session, indexes: Sequence[IndexDefinition]) -> None
         session.execute(raw(index.definition))
 
 
+def missing_indexes(session: Session, indexes: Sequence[IndexDefinition]) -> List[IndexDefinition]:
+    """Those of I(indexes) that are not there."""
+    return [
+        index
+        for index in indexes
+        if not session.value(
+            "SELECT true FROM pg_class WHERE relkind = 'i' AND relname = %s"
+            " AND relnamespace = to_regnamespace(quote_ident(%s))",
+            (index.name, index.schema),
+        )
+    ]
+
+
 def disable_triggers(session: Session, schema: str, table: str) -> List[Tuple[str, str]]:
     """Switch all user triggers of a table off; their names and states for M(restore_triggers)."""
     states = [(name, state) for name, state in session.query(_TRIGGERS, (schema, table))]

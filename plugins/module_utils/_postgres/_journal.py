@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from .._transfer._load import KeyDefinition, Run, TableResult
+from .._transfer._load import KeyDefinition, OpenTable, Run, TableResult
+from .._transfer._parts import Part
 from .._transfer._rejects import Reject
 from ._catalog import Catalog
 from ._session import Session, Statement, compose, identifier, raw
@@ -42,6 +43,28 @@ CREATE TABLE {table} (
 )
 """
 
+_OPEN = """
+CREATE TABLE {open} (
+  run bigint NOT NULL REFERENCES {run} ON DELETE CASCADE,
+  source_table text NOT NULL,
+  target_table text NOT NULL,
+  definitions jsonb NOT NULL,
+  PRIMARY KEY (run, source_table)
+)
+"""
+
+_PART = """
+CREATE TABLE {part} (
+  run bigint NOT NULL,
+  source_table text NOT NULL,
+  first bigint NOT NULL,
+  result jsonb NOT NULL,
+  rejects text NOT NULL,
+  PRIMARY KEY (run, source_table, first),
+  FOREIGN KEY (run, source_table) REFERENCES {open} ON DELETE CASCADE
+)
+"""
+
 _QUARANTINE = """
 CREATE TABLE {quarantine} (
   run bigint NOT NULL REFERENCES {run} ON DELETE CASCADE,
@@ -53,7 +76,7 @@ CREATE TABLE {quarantine} (
 
 
 class ImportJournal:
-    """The tables import_run, import_table and import_quarantine of the journal schema."""
+    """The tables import_* of the journal schema: run, table, quarantine, and open and part for tables loaded in parts."""
 
     def __init__(self, session: Session, journal_schema: str, target_schema: str) -> None:
         self._session = session
@@ -63,16 +86,19 @@ class ImportJournal:
             "run": identifier(journal_schema, "import_run"),
             "table": identifier(journal_schema, "import_table"),
             "quarantine": identifier(journal_schema, "import_quarantine"),
+            "open": identifier(journal_schema, "import_open"),
+            "part": identifier(journal_schema, "import_part"),
         }
 
     def _sql(self, template: str, **names: Any) -> Statement:
         used = {name: value for name, value in self._names.items() if "{" + name + "}" in template}
         return compose(template, **used, **names)
 
-    def present(self) -> bool:
+    def present(self, table: str = "import_quarantine") -> bool:
         return bool(
             self._session.value(
-                "SELECT to_regclass(quote_ident(%s) || '.import_quarantine') IS NOT NULL", (self.schema,)
+                "SELECT to_regclass(quote_ident(%s) || '.' || %s) IS NOT NULL",
+                (self.schema, table),
             )
         )
 
@@ -83,6 +109,10 @@ class ImportJournal:
             self._session.execute(compose("CREATE SCHEMA IF NOT EXISTS {schema}", schema=identifier(self.schema)))
         if not self.present():
             for statement in (_RUN, _ONE_RUN, _TABLE, _QUARANTINE):
+                self._session.execute(self._sql(statement))
+        if not self.present("import_part"):
+            # Journals of the first releases do not have them.
+            for statement in (_OPEN, _PART):
                 self._session.execute(self._sql(statement))
 
     def unfinished(self) -> Optional[Run]:
@@ -119,7 +149,63 @@ class ImportJournal:
             tables=tuple(row[6]),
             keys=tuple(KeyDefinition.from_dict(key) for key in row[7]),
             done={name: TableResult.from_dict(result) for name, result in done},
+            open=self._open(row[0]),
         )
+
+    def _open(self, run: int) -> Dict[str, OpenTable]:
+        if not self.present("import_part"):
+            return {}
+        found = {
+            source: OpenTable(source, target)
+            for source, target in self._session.query(
+                self._sql("SELECT source_table, target_table FROM {open} WHERE run = %s"), (run,)
+            )
+        }
+        for source, part in self._session.query(
+            self._sql("SELECT source_table, result FROM {part} WHERE run = %s ORDER BY source_table, first"), (run,)
+        ):
+            found[source].parts.append(Part.from_dict(part))
+        return found
+
+    def open(self, run: Run, table: OpenTable, definitions: Any) -> None:
+        """I(table) is loaded in parts from now on; I(definitions) are what has to be put back afterwards."""
+        self._session.execute(
+            self._sql("INSERT INTO {open} (run, source_table, target_table, definitions) VALUES (%s, %s, %s, %s)"),
+            (run.id, table.table, table.target, json.dumps(definitions)),
+        )
+
+    def definitions(self, run: Run, table: OpenTable) -> Any:
+        """What M(open) was given."""
+        return self._session.value(
+            self._sql("SELECT definitions FROM {open} WHERE run = %s AND source_table = %s"), (run.id, table.table)
+        )
+
+    def record_part(self, run: Run, table: OpenTable, part: Part, rejects: Sequence[Reject]) -> None:
+        self._session.execute(
+            self._sql("INSERT INTO {part} (run, source_table, first, result, rejects) VALUES (%s, %s, %s, %s, %s)"),
+            (
+                run.id,
+                table.table,
+                part.first,
+                json.dumps(asdict(part)),
+                "\n".join(json.dumps(entry.as_dict()) for entry in rejects),
+            ),
+        )
+
+    def close(self, run: Run, table: OpenTable) -> List[Dict[str, Any]]:
+        """I(table) is no longer loaded in parts; the quarantine file's lines of all of them, in the rows' order."""
+        lines = [
+            json.loads(line)
+            for (text,) in self._session.query(
+                self._sql("SELECT rejects FROM {part} WHERE run = %s AND source_table = %s ORDER BY first"),
+                (run.id, table.table),
+            )
+            for line in text.splitlines()
+        ]
+        self._session.execute(
+            self._sql("DELETE FROM {open} WHERE run = %s AND source_table = %s"), (run.id, table.table)
+        )
+        return lines
 
     def begin(
         self,
@@ -162,11 +248,14 @@ class ImportJournal:
             ),
             (run.id, result.table, result.target, json.dumps(asdict(result))),
         )
-        for entry in rejects:
+        self.set_aside(run, [entry.as_dict() for entry in rejects])
+
+    def set_aside(self, run: Run, entries: Iterable[Dict[str, Any]]) -> None:
+        """Keep the quarantine file's lines."""
+        for entry in entries:
             # JSON text in ASCII holds whatever SQLite holds; jsonb would refuse some of it.
             self._session.execute(
-                self._sql("INSERT INTO {quarantine} (run, entry) VALUES (%s, %s)"),
-                (run.id, json.dumps(entry.as_dict())),
+                self._sql("INSERT INTO {quarantine} (run, entry) VALUES (%s, %s)"), (run.id, json.dumps(entry))
             )
 
     def quarantined(self, run: Run) -> Iterator[Dict[str, Any]]:

@@ -23,19 +23,30 @@ from typing import (
 
 from .._errors import JournalError, TargetError
 from .._transfer._fast import Packed
-from .._transfer._load import KeyDefinition, RowRefused, Run, SequenceReport, TableResult, require_counts
+from .._transfer._load import (
+    KeyDefinition,
+    OpenTable,
+    RowRefused,
+    Run,
+    SequenceReport,
+    TableResult,
+    require_counts,
+)
 from .._transfer._model import TableMap, TargetTable
+from .._transfer._parts import Part
 from .._transfer._rejects import Reject
 from .._transfer._rows import Literal
 from .._transfer._sequences import SequenceState
 from ._catalog import SCOPE, fingerprint, read_tables
 from ._copy import copy_in, copy_out
 from ._definitions import (
+    IndexDefinition,
     add_foreign_keys,
     create_indexes,
     disable_triggers,
     drop_foreign_keys,
     drop_indexes,
+    missing_indexes,
     read_foreign_keys,
     read_plain_indexes,
     read_sequences,
@@ -224,6 +235,72 @@ class PostgresTarget:
             raise
         return True
 
+    # Tables in parts
+
+    def open_table(self, run: Run, table: OpenTable) -> None:
+        with self._session.transaction():
+            indexes = read_plain_indexes(self._session, self._schema, table.target)
+            triggers = disable_triggers(self._session, self._schema, table.target)
+            drop_indexes(self._session, indexes)
+            self._journal.open(run, table, {"indexes": indexes, "triggers": triggers})
+
+    def load_part(
+        self, table: TableMap, rows: Iterable[Union[Sequence[Literal], Packed]], advance: Callable[[int, int], None]
+    ) -> Tuple[int, int]:
+        name = table.target.name
+        self._session.use_application_path(self._schema)
+        try:
+            copied = copy_in(self._session, self._schema, name, [c.target.name for c in table.columns], rows, advance)
+            self._session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except TargetError as error:
+            raise _refused(error, name) from error
+        self._session.pin_path()
+        return copied.rows, copied.bytes
+
+    def record_part(self, run: Run, table: OpenTable, part: Part, rejects: Sequence[Reject]) -> None:
+        self._journal.record_part(run, table, part, rejects)
+
+    def missing_indexes(self, run: Run, table: OpenTable) -> List[IndexDefinition]:
+        return missing_indexes(self._session, self._definitions(run, table)[0])
+
+    def build_index(self, table: OpenTable, index: IndexDefinition) -> None:
+        with self._session.transaction():
+            self._session.use_application_path(self._schema)
+            try:
+                create_indexes(self._session, [index])
+            except TargetError as error:
+                raise _refused(error, table.target) from error
+
+    def close_table(self, run: Run, table: OpenTable, result: TableResult) -> List[Dict[str, Any]]:
+        with self._session.transaction():
+            self._restore(run, table)
+            self._journal.record(run, result, [])
+            entries = self._journal.close(run, table)
+            self._journal.set_aside(run, entries)
+        return entries
+
+    def reset_table(self, run: Run, table: OpenTable) -> None:
+        with self._session.transaction():
+            require_counts({table.target: table.rows}, self.counts([table.target]))
+            self.empty([table.target])
+            self._restore(run, table)
+            self._journal.close(run, table)
+
+    def cancel(self) -> None:
+        self._session.cancel()
+
+    def _definitions(self, run: Run, table: OpenTable) -> Tuple[List[IndexDefinition], List[Tuple[str, str]]]:
+        kept = self._journal.definitions(run, table)
+        return [IndexDefinition(*index) for index in kept["indexes"]], [(n, state) for n, state in kept["triggers"]]
+
+    def _restore(self, run: Run, table: OpenTable) -> None:
+        """Indexes and triggers of I(table) as they were before M(open_table)."""
+        indexes, triggers = self._definitions(run, table)
+        self._session.use_application_path(self._schema)
+        create_indexes(self._session, missing_indexes(self._session, indexes))
+        self._session.pin_path()
+        restore_triggers(self._session, self._schema, table.target, triggers)
+
     def finish(self, run: Run) -> None:
         differences = self._journal.catalog(run).differences(self._catalog(run.tables))
         if differences:
@@ -240,7 +317,7 @@ class PostgresTarget:
         with self._session.transaction():
             here = {name for (name,) in self._session.query(_PRESENT, (self._schema, list(run.tables)))}
             expected = {name: 0 for name in run.tables if name in here}
-            expected.update({result.target: result.rows for result in run.done.values() if result.target in here})
+            expected.update({target: rows for target, rows in run.loaded().items() if target in here})
             found = self.counts(list(expected))
             # A crash of the server may have emptied unlogged tables: nothing is left there that could be lost.
             require_counts(
@@ -249,6 +326,9 @@ class PostgresTarget:
             )
             if expected:
                 self.empty(list(expected))
+            for table in run.open.values():
+                if table.target in here:
+                    self._restore(run, table)
             add_foreign_keys(self._session, run.keys)
             self._journal.forget(run)
 

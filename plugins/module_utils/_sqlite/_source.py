@@ -9,6 +9,7 @@ import os
 import sqlite3
 import struct
 import sys
+from contextlib import suppress
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
@@ -106,6 +107,18 @@ class SqliteSource:
         for row in self.query(compose("SELECT count(*) FROM main.{table}", table=table.name), what=table.name):
             return int(row[0])
         raise AssertionError("count(*) returns one row")
+
+    def rowids(self, table: SourceTable) -> Optional[Tuple[int, int]]:
+        """See RowSource."""
+        if table.rowid is None:
+            return None
+        statement = compose(
+            "SELECT (SELECT min({rowid}) FROM main.{table} AS t), (SELECT max({rowid}) FROM main.{table} AS t)",
+            rowid=column_of_t(table.rowid),
+            table=table.name,
+        )
+        first, last = next(self.query(statement, what=table.name))
+        return None if first is None else (first, last)
 
     def rows(
         self,
@@ -248,6 +261,28 @@ class SqliteSource:
                 parameters.append(_bound(value))
             alternatives.append(compose("({terms})", terms=joined(" AND ", terms)))
         return compose("({any})", any=joined(" OR ", alternatives)), parameters
+
+
+class SourceMoment:
+    """Lets several connections see the same moment of a file. To be made before the first of them is opened."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fingerprint: Optional[str] = None
+        # What is wrong with the file, opening it will say.
+        with suppress(SourceError):
+            self._fingerprint = file_fingerprint(path)
+
+    def open(self) -> SqliteSource:
+        """One more connection. Raises SourceError where somebody has written to the file meanwhile."""
+        source = SqliteSource.open(self._path)
+        if file_fingerprint(self._path) != self._fingerprint:
+            source.close()
+            raise SourceError(
+                f"The SQLite file {self._path} is being written to, so that two connections see different rows.",
+                advice="Load from a snapshot.",
+            )
+        return source
 
 
 def column_of_t(name: str) -> Sql:

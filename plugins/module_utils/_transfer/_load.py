@@ -9,9 +9,11 @@ stopped; with replace, everything is one transaction. What happens in which tran
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import (
     Any,
@@ -21,6 +23,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    NamedTuple,
     Optional,
     Protocol,
     Sequence,
@@ -32,8 +35,10 @@ from typing import (
 )
 
 from .._errors import JournalError, MigrationError, SourceError, TargetError
-from ._fast import Packed, Packer, Span
+from ._crew import Crew, SharedProgress
+from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Span
 from ._model import Mapping, Skipped, TableMap
+from ._parts import PART_BYTES, Part, estimate, spans
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
 from ._rows import Literal, RowConverter, RowMisfit
@@ -41,6 +46,9 @@ from ._sequences import SequenceState, next_free
 from ._values import KINDS, Misfit, from_json, sample, to_json
 
 Canonical = Tuple[Literal, ...]
+
+#: SQLSTATE of a transaction that was given up because two waited for each other.
+DEADLOCK = "40P01"
 
 #: Times that a table is begun anew because the server refused a row that no codec could foresee.
 MAX_REFUSALS = 20
@@ -100,8 +108,21 @@ class TableResult:
 
 
 @dataclass
+class OpenTable:
+    """A table that is loaded in parts: those that are there already."""
+
+    table: str
+    target: str
+    parts: List[Part] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+
+@dataclass
 class Run:
-    """An import as the target's journal knows it. I(done) is by source table."""
+    """An import as the target's journal knows it. I(done) and I(open) are by source table."""
 
     id: int
     fingerprint: str
@@ -112,6 +133,13 @@ class Run:
     tables: Tuple[str, ...]
     keys: Tuple[KeyDefinition, ...]
     done: Dict[str, TableResult] = field(default_factory=dict)
+    open: Dict[str, OpenTable] = field(default_factory=dict)
+
+    def loaded(self) -> Dict[str, int]:
+        """Rows by target table, as far as the run has put some there."""
+        rows = {result.target: result.rows for result in self.done.values()}
+        rows.update({table.target: table.rows for table in self.open.values()})
+        return rows
 
 
 @dataclass(frozen=True)
@@ -175,6 +203,31 @@ class LoadTarget(Protocol):
 
     def record(self, run: Run, result: TableResult, rejects: Sequence[Reject]) -> None: ...
 
+    def open_table(self, run: Run, table: OpenTable) -> None:
+        """Journal that the table is loaded in parts, and take away what is in their way: triggers, indexes."""
+
+    def load_part(
+        self, table: TableMap, rows: Iterable[Union[Sequence[Literal], Packed]], advance: Callable[[int, int], None]
+    ) -> Tuple[int, int]:
+        """As M(load), for a part of an open table: in a transaction with its M(record_part)."""
+
+    def record_part(self, run: Run, table: OpenTable, part: Part, rejects: Sequence[Reject]) -> None: ...
+
+    def missing_indexes(self, run: Run, table: OpenTable) -> Sequence[Any]:
+        """Those that M(open_table) took away and M(build_index) has not made again."""
+
+    def build_index(self, table: OpenTable, index: Any) -> None:
+        """Raises RowRefused where rows do not allow it."""
+
+    def close_table(self, run: Run, table: OpenTable, result: TableResult) -> List[Dict[str, Any]]:
+        """Put back the rest and journal the table as done; the quarantine file's lines of its parts."""
+
+    def reset_table(self, run: Run, table: OpenTable) -> None:
+        """The table as it was before M(open_table)."""
+
+    def cancel(self) -> None:
+        """Stop what another thread is doing with this target."""
+
     def quarantined(self, run: Run) -> Iterator[Dict[str, Any]]:
         """The quarantine file's lines of I(run), in load order."""
 
@@ -214,12 +267,17 @@ class LoadTarget(Protocol):
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """The operator's choices. I(budget) is None unless rows that do not fit may be set aside."""
+    """The operator's choices. I(budget) is None unless rows that do not fit may be set aside.
+
+    I(workers) load large tables together; I(max_rate) is in bytes of COPY text per second, for all of them.
+    """
 
     source: str
     budget: Optional[int] = None
     replace: bool = False
     analyze: bool = True
+    workers: int = 1
+    max_rate: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +313,27 @@ class LoadReport:
     tables: Tuple[TableResult, ...]
     sequences: Tuple[SequenceReport, ...]
     resumed: bool
+    #: Time that it took, None where everything was there already.
+    seconds: Optional[float] = None
+
+
+class Member(NamedTuple):
+    """What one worker loads with: connections of its own to both sides."""
+
+    source: RowSource
+    target: LoadTarget
+
+
+#: Work of a crew, and the work that follows from it.
+Job = Callable[[Member], Sequence[Any]]
+
+#: Gives up to so many members besides the first; all of them see the same moment of the source.
+Recruit = Callable[[int], Sequence[Member]]
+
+
+def alone(_wanted: int) -> Sequence[Member]:
+    """A Recruit that finds nobody."""
+    return ()
 
 
 def plan_load(source: RowSource, target: LoadTarget, mapping: Mapping, settings: LoadSettings) -> LoadPlan:
@@ -314,7 +393,7 @@ def mapping_digest(mapping: Mapping, settings: LoadSettings) -> str:
 
 def _emptied(run: Run, counts: MappingType[str, int]) -> bool:
     """Whether a finished table lost all its rows: a crash of the server empties unlogged tables."""
-    return any(result.rows and not counts.get(result.target, 0) for result in run.done.values())
+    return any(rows and not counts.get(name, 0) for name, rows in run.loaded().items())
 
 
 def _require_empty(tables: Sequence[PlannedTable], finished: Optional[Run]) -> None:
@@ -334,7 +413,12 @@ def _require_empty(tables: Sequence[PlannedTable], finished: Optional[Run]) -> N
 
 
 def run_load(
-    plan: LoadPlan, source: RowSource, target: LoadTarget, settings: LoadSettings, progress: Progress
+    plan: LoadPlan,
+    source: RowSource,
+    target: LoadTarget,
+    settings: LoadSettings,
+    progress: Progress,
+    recruit: Recruit = alone,
 ) -> LoadReport:
     """Do what I(plan) says. Whatever goes wrong, the target is as it was before, or the error says how to go on.
 
@@ -342,7 +426,8 @@ def run_load(
     """
     if plan.undo is not None:
         target.undo(plan.undo)
-    loader = _Loader(plan, source, target, settings, progress)
+    started = time.monotonic()
+    loader = _Loader(plan, source, target, settings, progress, recruit)
     if plan.state == "existing":
         assert plan.run is not None
         aside = loader.set_aside(plan.run)
@@ -353,8 +438,8 @@ def run_load(
     else:
         report = _load_or_undo(loader, target)
     if settings.analyze:
-        target.analyze([table.map.target.name for table in plan.tables])
-    return report
+        loader.analyze()
+    return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
 def _load_or_undo(loader: _Loader, target: LoadTarget) -> LoadReport:
@@ -363,7 +448,7 @@ def _load_or_undo(loader: _Loader, target: LoadTarget) -> LoadReport:
     except Exception as error:
         if isinstance(error, JournalError) or loader.run is None:
             raise
-        if not target.alive:
+        if not loader.alive:
             if isinstance(error, MigrationError):
                 error.advice = "Finished tables are journaled: run the same command again to go on from there."
             raise
@@ -377,21 +462,39 @@ def _load_or_undo(loader: _Loader, target: LoadTarget) -> LoadReport:
 
 class _Loader:
     def __init__(
-        self, plan: LoadPlan, source: RowSource, target: LoadTarget, settings: LoadSettings, progress: Progress
+        self,
+        plan: LoadPlan,
+        source: RowSource,
+        target: LoadTarget,
+        settings: LoadSettings,
+        progress: Progress,
+        recruit: Recruit,
     ) -> None:
         self.plan = plan
         self.source = source
         self.target = target
         self.settings = settings
-        self.progress = progress
         self.run = plan.run
         self.tally = Tally()
         self.by_target = {table.map.target.name: table for table in plan.tables}
+        self.members = [Member(source, target)]
+        self.crew = Crew(self.members, lambda member: member.target.cancel())
+        self.progress = SharedProgress(progress, self.crew.check, settings.max_rate)
+        #: Over what several jobs of the crew count and decide together.
+        self.lock = threading.RLock()
+        self._recruit = recruit
 
     @property
     def left(self) -> int:
         """How many rows may still be set aside."""
-        return (self.settings.budget or 0) - self.tally.rows
+        with self.lock:
+            waiting = [part.quarantined for table in self.run.open.values() for part in table.parts] if self.run else []
+            return (self.settings.budget or 0) - self.tally.rows - sum(waiting)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all connections to the target still stand."""
+        return all(member.target.alive for member in self.members)
 
     def load(self) -> LoadReport:
         names = [table.map.target.name for table in self.plan.tables]
@@ -406,18 +509,64 @@ class _Loader:
                 self.tally.add(entry["table"], [problem["kind"] for problem in entry["problems"]])
         run = self.run
         self._require_counts(run)
-        for table in self.plan.tables:
-            if table.map.source.name not in run.done:
-                with self.target.transaction():
-                    result, rejects = self._load_table(table)
-                    self.target.record(run, result, rejects)
-                run.done[result.table] = result
+        waiting = [table for table in self.plan.tables if table.map.source.name not in run.done]
+        if self.settings.replace:
+            for table in waiting:
+                self.load_whole(table, self.members[0])
+        else:
+            self.crew.work(self._jobs(run, waiting))
         with self.target.transaction():
             self._require_counts(run)
             self._restore_keys(run)
             sequences = self.target.advance_sequences(self.counters(), self.set_aside(run), next_free, change=True)
             self.target.finish(run)
         return self.report(run, sequences)
+
+    def _jobs(self, run: Run, tables: Sequence[PlannedTable]) -> List[Job]:
+        """Large tables in parts, largest first, then all others as they come."""
+        sizes = {table.map.source.name: self._size(table) for table in tables}
+        large = [t for t in tables if sizes[t.map.source.name] >= 2 * PART_BYTES or t.map.source.name in run.open]
+        if large:
+            self.members.extend(self._recruit(self.settings.workers - 1))
+        jobs: List[Job] = []
+        for table in sorted(large, key=lambda table: -sizes[table.map.source.name]):
+            jobs += _Parted(self, run, table, sizes[table.map.source.name]).jobs()
+        return jobs + [self._whole(table) for table in tables if table not in large]
+
+    def _size(self, table: PlannedTable) -> int:
+        columns = RowConverter(table.map).fast_columns()
+        if columns is None:
+            # A rule changes values: SQLite's texts would not tell.
+            columns = []
+        read = self.source.reader(table.map.source, columns) if columns else None
+        return estimate(read, table.rows, columns)
+
+    def _whole(self, table: PlannedTable) -> Job:
+        def job(member: Member) -> Sequence[Job]:
+            self.load_whole(table, member)
+            return ()
+
+        return job
+
+    def load_whole(self, table: PlannedTable, member: Member) -> None:
+        """A table in one transaction."""
+        assert self.run is not None
+        with member.target.transaction():
+            result, rejects = _TableLoad(self, table, member).load()
+            member.target.record(self.run, result, rejects)
+        self.run.done[result.table] = result
+
+    def analyze(self) -> None:
+        names = [table.map.target.name for table in self.plan.tables]
+
+        def analyzing(name: str) -> Job:
+            def job(member: Member) -> Sequence[Job]:
+                member.target.analyze([name])
+                return ()
+
+            return job
+
+        self.crew.work([analyzing(name) for name in names])
 
     def report(self, run: Run, sequences: Sequence[SequenceReport]) -> LoadReport:
         results = [run.done[table.map.source.name] for table in self.plan.tables]
@@ -453,27 +602,52 @@ class _Loader:
     def _require_counts(self, run: Run) -> None:
         """Rows that came from elsewhere during the load may neither be kept unseen nor be thrown away."""
         expected = {table.map.target.name: 0 for table in self.plan.tables}
-        expected.update({result.target: result.rows for result in run.done.values()})
+        expected.update(run.loaded())
         found = self.target.counts(list(expected))
         require_counts(expected, found)
 
-    # One table
+    # Rows without parents
 
-    def _load_table(self, planned: PlannedTable) -> Tuple[TableResult, List[Reject]]:
-        table = planned.map
+    def _restore_keys(self, run: Run) -> None:
+        if self.target.restore_keys(run):
+            return
+        search = _OrphanSearch(self, run)
+        search.run()
+        if not self.target.restore_keys(run):
+            raise TargetError(
+                "Foreign keys cannot be put back, although no row without a parent is left in the loaded tables.",
+                advice="A table that is not part of this import refers to rows that the source does not have:"
+                " include it, or empty it.",
+            )
+
+
+class _TableLoad:
+    """One table, loaded by one member as a whole."""
+
+    def __init__(self, loader: _Loader, planned: PlannedTable, member: Member) -> None:
+        self._loader = loader
+        self._planned = planned
+        self._member = member
+
+    def _advance(self, rows: int, size: int) -> None:
+        self._loader.progress.advance(rows, size, self._planned.map.source.name)
+
+    def load(self) -> Tuple[TableResult, List[Reject]]:
+        """The whole table, in the transaction that the target is in."""
+        loader, planned, table = self._loader, self._planned, self._planned.map
         started = time.monotonic()
         refused: Dict[int, Fault] = {}
         refusals = 0
         searched = keep_indexes = False
         packed = True
         while True:
-            scan = _Scan(self.source, table, refused, self.left)
-            self.progress.begin(table.source.name, planned.rows)
+            scan = _Scan(self._member.source, table, refused, self._loader.left)
+            loader.progress.begin(table.source.name, planned.rows)
             sent = scan.packed() if packed else None
             try:
-                with self.target.savepoint():
-                    rows, size = self.target.load(
-                        table, scan.rows() if sent is None else sent, keep_indexes, self.progress.advance
+                with self._member.target.savepoint():
+                    rows, size = self._member.target.load(
+                        table, scan.rows() if sent is None else sent, keep_indexes, self._advance
                     )
                 break
             except (RowRefused, SourceError) as error:
@@ -495,16 +669,17 @@ class _Loader:
                 # Where the server did not say which row it was, it will once the indexes stay in place.
                 keep_indexes = keep_indexes or not found
                 refused.update(found)
-                if len(refused) > self.left or refusals > MAX_REFUSALS:
+                if len(refused) > self._loader.left or refusals > MAX_REFUSALS:
                     raise self._over_budget(table, refused) from error
             except _TooMany as stop:
                 raise self._invalid(table, stop.rejects, stop.complete) from None
-        for entry in scan.rejects:
-            self.tally.add(entry.table, [fault.kind for fault in entry.faults])
-        self.progress.end()
-        rules = tuple(
-            (column, rule, count) for (column, rule), count in sorted(scan.converter.changes.items()) if count
-        )
+        with loader.lock:
+            if len(scan.rejects) > loader.left:
+                raise self._invalid(table, scan.rejects, complete=False)
+            for entry in scan.rejects:
+                loader.tally.add(entry.table, [fault.kind for fault in entry.faults])
+        self._loader.progress.end(table.source.name)
+        rules = _counted(scan)
         result = TableResult(
             table=table.source.name,
             target=table.target.name,
@@ -517,9 +692,9 @@ class _Loader:
         return result, scan.rejects
 
     def _find_duplicates(self, table: TableMap, refused: MappingType[int, Fault]) -> Dict[int, Fault]:
-        scan = _Scan(self.source, table, refused, self.left)
+        scan = _Scan(self._member.source, table, refused, self._loader.left)
         try:
-            lines = self.target.duplicates(table, scan.rows(), self.left + SHOWN + 1)
+            lines = self._member.target.duplicates(table, scan.rows(), self._loader.left + SHOWN + 1)
         except _TooMany as stop:
             raise self._invalid(table, stop.rejects, stop.complete) from None
         found = {}
@@ -536,7 +711,7 @@ class _Loader:
 
     def _over_budget(self, table: TableMap, refused: MappingType[int, Fault]) -> MigrationError:
         """The error over rows that the server refused: reads them again to say which they are."""
-        scan = _Scan(self.source, table, refused, self.left, until=max(refused))
+        scan = _Scan(self._member.source, table, refused, self._loader.left, until=max(refused))
         try:
             for _ in scan.rows():
                 pass
@@ -545,24 +720,136 @@ class _Loader:
         return self._invalid(table, scan.rejects, complete=False)
 
     def _invalid(self, table: TableMap, rejects: Sequence[Reject], complete: bool) -> MigrationError:
-        for entry in rejects:
-            self.tally.add(entry.table, [fault.kind for fault in entry.faults])
-        # Tables that are not read yet may have more, which matters only where the operator set a number.
-        return invalid_rows(rejects, self.tally, self.settings.budget, complete and self.settings.budget is None)
+        loader = self._loader
+        with loader.lock:
+            for entry in rejects:
+                loader.tally.add(entry.table, [fault.kind for fault in entry.faults])
+            # Tables that are not read yet may have more, which matters only where the operator set a number.
+            budget = loader.settings.budget
+            return invalid_rows(rejects, loader.tally, budget, complete and budget is None)
 
-    # Rows without parents
 
-    def _restore_keys(self, run: Run) -> None:
-        if self.target.restore_keys(run):
-            return
-        search = _OrphanSearch(self, run)
-        search.run()
-        if not self.target.restore_keys(run):
-            raise TargetError(
-                "Foreign keys cannot be put back, although no row without a parent is left in the loaded tables.",
-                advice="A table that is not part of this import refers to rows that the source does not have:"
-                " include it, or empty it.",
-            )
+class _Parted:
+    """A table that is loaded in parts by whoever has time; a killed run goes on with those that are not there.
+
+    A part with rows that do not fit, or that the server refuses, ends this: the table is emptied and loaded as a whole,
+    which finds out which rows they are.
+    """
+
+    def __init__(self, loader: _Loader, run: Run, planned: PlannedTable, size: int) -> None:
+        self._loader = loader
+        self._run = run
+        self._planned = planned
+        self._size = size
+        self._open = run.open.get(planned.map.source.name)
+        self._started = time.monotonic()
+        self._pending = 0
+        self._troubled = self._indexed = self._told = False
+
+    def jobs(self) -> List[Job]:
+        """The parts that are left; what has to follow is returned by the last of them."""
+        source = self._planned.map.source
+        ends = self._loader.source.rowids(source)
+        left = spans(*ends, self._size, self._open.parts if self._open else ()) if ends else []
+        self._pending = max(1, len(left))
+        return [self._job(partial(self._load, span)) for span in left] or [self._job(lambda _member: None)]
+
+    def _job(self, step: Callable[[Member], None]) -> Job:
+        def job(member: Member) -> Sequence[Job]:
+            if not self._troubled:
+                try:
+                    step(member)
+                except (RowRefused, SourceError, _TooMany):
+                    self._troubled = True
+                except TargetError as error:
+                    # Two parts with the same keys wait for each other.
+                    if error.details.get("sqlstate") != DEADLOCK:
+                        raise
+                    self._troubled = True
+            with self._loader.lock:
+                self._pending -= 1
+                return () if self._pending else self._following(member)
+
+        return job
+
+    def _following(self, member: Member) -> List[Job]:
+        assert self._open is not None
+        if self._troubled:
+            return [self._begin_anew]
+        if not self._indexed:
+            self._indexed = True
+            indexes = member.target.missing_indexes(self._run, self._open)
+            self._pending = len(indexes)
+            if indexes:
+                return [self._job(partial(self._index, index)) for index in indexes]
+        return [self._close]
+
+    def _opened(self, member: Member) -> OpenTable:
+        table = self._planned.map
+        with self._loader.lock:
+            if not self._open:
+                self._open = OpenTable(table.source.name, table.target.name)
+                member.target.open_table(self._run, self._open)
+                self._run.open[table.source.name] = self._open
+            if not self._told:
+                self._told = True
+                self._started = time.monotonic()
+                self._loader.progress.begin(table.source.name, self._planned.rows)
+                self._loader.progress.advance(self._open.rows, 0, table.source.name)
+            return self._open
+
+    def _load(self, span: Span, member: Member) -> None:
+        table = self._planned.map
+        opened = self._opened(member)
+        scan = _Scan(member.source, table, {}, self._loader.left, span=span)
+        with member.target.transaction():
+            packed = scan.packed()
+            rows, size = member.target.load_part(table, scan.rows() if packed is None else packed, self._advance)
+            part = Part(span.first, span.last, rows, size, len(scan.rejects), _counted(scan))
+            member.target.record_part(self._run, opened, part, scan.rejects)
+        with self._loader.lock:
+            opened.parts.append(part)
+            if self._loader.left < 0:
+                self._troubled = True
+
+    def _advance(self, rows: int, size: int) -> None:
+        self._loader.progress.advance(rows, size, self._planned.map.source.name)
+
+    def _index(self, index: Any, member: Member) -> None:
+        assert self._open is not None
+        member.target.build_index(self._open, index)
+
+    def _close(self, member: Member) -> Sequence[Job]:
+        assert self._open is not None
+        parts = self._open.parts
+        rules: Counter[Tuple[str, str]] = Counter()
+        for part in parts:
+            rules.update({(column, rule): count for column, rule, count in part.rules})
+        result = TableResult(
+            table=self._open.table,
+            target=self._open.target,
+            rows=self._open.rows,
+            bytes=sum(part.bytes for part in parts),
+            seconds=round(time.monotonic() - self._started, 3),
+            quarantined=sum(part.quarantined for part in parts),
+            rules=tuple((column, rule, count) for (column, rule), count in sorted(rules.items())),
+        )
+        entries = member.target.close_table(self._run, self._open, result)
+        with self._loader.lock:
+            del self._run.open[self._open.table]
+            self._run.done[result.table] = result
+            for entry in entries:
+                self._loader.tally.add(entry["table"], [problem["kind"] for problem in entry["problems"]])
+        self._loader.progress.end(result.table)
+        return ()
+
+    def _begin_anew(self, member: Member) -> Sequence[Job]:
+        assert self._open is not None
+        member.target.reset_table(self._run, self._open)
+        with self._loader.lock:
+            del self._run.open[self._open.table]
+        self._loader.load_whole(self._planned, member)
+        return ()
 
 
 @dataclass
@@ -790,8 +1077,13 @@ def read_columns(table: TableMap) -> List[str]:
     return mapped + [name for name in dict.fromkeys([*table.source.key, *stored]) if name not in mapped]
 
 
+def _counted(scan: _Scan) -> Tuple[Tuple[str, str, int], ...]:
+    """What the rules changed in I(scan)'s rows, as (column, rule, number of values)."""
+    return tuple((column, rule, count) for (column, rule), count in sorted(scan.converter.changes.items()) if count)
+
+
 class _Scan:
-    """One pass over a source table in its natural order, which is the same in every pass of one transaction.
+    """One pass over a source table, or over I(span) of it, in its natural order, which is the same in every pass of one transaction.
 
     I(refused) are rows (counted from 0) that the server refused in an earlier pass. More than I(allowed) rows that do
     not fit raise _TooMany: at the table's end, or once there are enough to show, or behind row I(until).
@@ -804,6 +1096,7 @@ class _Scan:
         refused: MappingType[int, Fault],
         allowed: int,
         until: Optional[int] = None,
+        span: Optional[Span] = None,
     ) -> None:
         self.converter = RowConverter(table)
         self.rejects: List[Reject] = []
@@ -812,12 +1105,13 @@ class _Scan:
         self._refused = refused
         self._allowed = allowed
         self._until = until
+        self._span = span
         self._skipped: List[int] = []
 
     def rows(self) -> Iterator[List[Literal]]:
         """Every row that fits, converted here."""
         names = read_columns(self._table)
-        for ordinal, row in enumerate(self._source.rows(self._table.source, names)):
+        for ordinal, row in enumerate(self._source.rows(self._table.source, names, span=self._span)):
             literals = self._take(ordinal, names, row)
             if literals is not None and self._sending:
                 yield literals
@@ -829,7 +1123,7 @@ class _Scan:
         read = None if columns is None else self._source.reader(self._table.source, columns)
         if columns is None or read is None:
             return None
-        return self._packed(Packer(columns, read).pack())
+        return self._packed(Packer(columns, read).pack(*(self._span or (FIRST_ROWID, LAST_ROWID))))
 
     def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Literal], Packed]]:
         names = read_columns(self._table)

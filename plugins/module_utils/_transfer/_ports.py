@@ -22,6 +22,9 @@ class RowSource(Protocol):
     def count(self, table: SourceTable) -> int:
         """Number of rows."""
 
+    def rowids(self, table: SourceTable) -> Optional[Tuple[int, int]]:
+        """The smallest and the largest rowid; None for a table without rows or rowid."""
+
     def rows(
         self,
         table: SourceTable,
@@ -47,13 +50,13 @@ class Progress(Protocol):
     """Somebody who wants to know how far a long step has got. Cheap to call once per chunk of rows."""
 
     def begin(self, table: str, total_rows: int) -> None:
-        """A table begins; I(total_rows) is how many are expected."""
+        """A table begins, or begins anew; I(total_rows) is how many are expected."""
 
-    def advance(self, rows: int, size: int = 0) -> None:
-        """I(rows) more rows (and I(size) bytes) of the current table are done."""
+    def advance(self, rows: int, size: int = 0, table: str = "") -> None:
+        """I(rows) more rows (and I(size) bytes) of I(table), by default the last that began, are done."""
 
-    def end(self) -> None:
-        """The current table is done."""
+    def end(self, table: str = "") -> None:
+        """I(table), by default the last that began, is done."""
 
 
 class Silent:
@@ -62,8 +65,8 @@ class Silent:
     def begin(self, table: str, total_rows: int) -> None:
         pass
 
-    def advance(self, rows: int, size: int = 0) -> None:
+    def advance(self, rows: int, size: int = 0, table: str = "") -> None:
         pass
 
-    def end(self) -> None:
+    def end(self, table: str = "") -> None:
         pass
