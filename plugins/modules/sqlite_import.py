@@ -18,8 +18,10 @@ description:
   - Foreign keys, secondary indexes and user triggers are out of the way during the load, and are as they were
     afterwards, which is checked against the catalog. Sequences go on behind the largest key.
   - Either all rows are there in the end, or the target is as it was before.
-  - Each table is one transaction, and a journal in the target knows which are done. Where the module, the server or the
-    machine was killed, running the same task again goes on from there. With O(replace) everything is one transaction.
+  - Each table is one transaction, and a journal in the target knows which are done. Large tables are loaded in parts,
+    which several O(workers) take on together, each a transaction of its own. Where the module, the server or the
+    machine was killed, running the same task again goes on from there, inside of a large table too. With O(replace)
+    everything is one transaction of one worker.
 notes:
   - O(login_user) has to own the tables (no superuser is needed), and to be allowed to create objects in
     O(target_schema) and to make O(journal_schema), or to own it.
@@ -90,6 +92,18 @@ options:
       - Memory that the server may use to build an index, as PostgreSQL spells it. For this session only.
     type: str
     default: 256MB
+  workers:
+    description:
+      - How many connections to either side load large tables together, and make their indexes. By default one per
+        processor of the machine that the module runs on, at most four.
+      - Where the source is written to during the load, or the server has no connection left, it has fewer, and a
+        warning says so.
+    type: int
+  max_rate:
+    description:
+      - How much is sent to the server in a second at most, by all workers together, as a number of bytes or with a unit,
+        for example V(20M).
+    type: bytes
   analyze:
     description:
       - Collect the planner's statistics of the loaded tables in the end.
@@ -164,7 +178,7 @@ tables:
       type: int
       sample: 412345
     seconds:
-      description: Time that the table took, indexes included.
+      description: Time that the table took, indexes included. Tables that were loaded together count the same time.
       type: float
       sample: 0.213
     quarantined:
@@ -182,10 +196,15 @@ bytes:
   type: int
   sample: 5412345
 seconds:
-  description: Seconds of all tables.
+  description: Seconds that the load took, in check mode and for an import that was finished before those of its tables.
   returned: success
   type: float
   sample: 2.713
+workers:
+  description: How many connections to either side loaded together. One where no table is large.
+  returned: success and not in check mode
+  type: int
+  sample: 2
 rows_per_second:
   description: Rows per second over all tables, V(none) in check mode.
   returned: success

@@ -23,7 +23,7 @@ ALLOWED = {
 #: What modules/*.py may import of module_utils.
 OF_MODULES = {"_module", "_argspec", "_deps"}
 #: The files of _transfer that carry plans out; all others only plan.
-EXECUTORS = {"_load.py", "_compare.py"}
+EXECUTORS = {"_load.py", "_compare.py", "_crew.py"}
 #: What planning has no business with: Python's own, and the base files that do input and output.
 INPUT_OUTPUT = {
     *("asyncio", "ftplib", "glob", "http", "io", "multiprocessing", "os", "pathlib", "select", "shutil", "signal"),

@@ -184,6 +184,7 @@ def _foreseen(plan: LoadPlan) -> Outcome:
 def _outcome(plan: LoadPlan, report: LoadReport, quarantine_file: Any, written: bool) -> Outcome:
     result = _result(plan, report.tables, report.sequences, report.resumed, report.seconds)
     result["catalog_unchanged"] = True
+    result["workers"] = report.workers
     result["quarantine_file"] = quarantine_file
     result["memory_peak_bytes"] = _memory_peak()
     changed = plan.state != "existing" or written

@@ -315,6 +315,8 @@ class LoadReport:
     resumed: bool
     #: Time that it took, None where everything was there already.
     seconds: Optional[float] = None
+    #: How many loaded together.
+    workers: int = 1
 
 
 class Member(NamedTuple):
@@ -439,7 +441,7 @@ def run_load(
         report = _load_or_undo(loader, target)
     if settings.analyze:
         loader.analyze()
-    return replace(report, seconds=round(time.monotonic() - started, 3))
+    return replace(report, seconds=round(time.monotonic() - started, 3), workers=len(loader.members))
 
 
 def _load_or_undo(loader: _Loader, target: LoadTarget) -> LoadReport:

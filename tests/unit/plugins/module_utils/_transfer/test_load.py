@@ -66,7 +66,9 @@ class Source:
     def count(self, table: SourceTable) -> int:
         return len(self.rows_of_t)
 
-    def rows(self, table: SourceTable, columns: Sequence[str], order_by: Any = (), after: Any = None) -> Iterator[Any]:
+    def rows(
+        self, table: SourceTable, columns: Sequence[str], order_by: Any = (), after: Any = None, span: Any = None
+    ) -> Iterator[Any]:
         assert list(columns) == ["id", "n"]
         return iter(self.rows_of_t)
 

@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Large tables, loaded in parts by several workers: all rows once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.mcps.postgres.plugins.module_utils._errors import SourceError
+from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._source import SourceMoment
+from support.imports import Case, Start
+from support.server import Server
+
+ROWS = 40_000
+
+SOURCE = f"""
+CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO author VALUES (1, 'a'), (2, 'b');
+CREATE TABLE post (id INTEGER PRIMARY KEY, author_id INTEGER, url TEXT, body TEXT, score REAL);
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
+INSERT INTO post SELECT i, 1 + i % 2, 'https://example.org/' || i, hex(randomblob(300)), i / 7.0 FROM n;
+"""
+
+TARGET = """
+CREATE TABLE author (id serial PRIMARY KEY, name text);
+CREATE TABLE post (id serial PRIMARY KEY, author_id integer NOT NULL REFERENCES author, url varchar(60) UNIQUE,
+                   body text, score double precision);
+CREATE INDEX post_score ON post (score);
+CREATE INDEX post_body ON post (md5(body)) WHERE score > 5;
+CREATE TABLE noticed (id integer);
+CREATE FUNCTION notice() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN INSERT INTO noticed VALUES (NEW.id); RETURN NEW; END';
+CREATE TRIGGER noticing AFTER INSERT ON post FOR EACH ROW EXECUTE FUNCTION notice();
+ALTER TABLE post ENABLE ALWAYS TRIGGER noticing;
+"""
+
+#: A row in the midst of a part in the midst of the table.
+HELD = "id <> 20000 OR pause()"
+
+
+@pytest.fixture
+def posts(case: Case) -> Case:
+    case.sqlite(SOURCE)
+    case.postgres(TARGET)
+    return case
+
+
+def contents(case: Case) -> list[tuple[Any, ...]]:
+    return case.query("SELECT count(*), count(DISTINCT id), sum(length(body)), sum(score) FROM post")
+
+
+def expected(case: Case) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(case.source)
+    rows = connection.execute("SELECT id, author_id, url, body, score FROM post ORDER BY id").fetchall()
+    connection.close()
+    return rows
+
+
+def require_whole(case: Case, definitions: list[tuple[Any, ...]]) -> None:
+    assert case.query("SELECT id, author_id, url, body, score FROM post ORDER BY id") == expected(case)
+    assert case.definitions() == definitions
+    assert case.query("SELECT count(*) FROM noticed") == [(0,)]
+    assert case.journal("import_open") == [] and case.journal("import_part") == []
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_all_rows_arrive_once(posts: Case, workers: int) -> None:
+    before = posts.definitions()
+    result = posts.load(workers=workers)
+    assert (result["rows"], result["workers"], result.get("warnings")) == (ROWS + 2, workers, None)
+    # Parts are transactions of their own, and so many rows are several parts.
+    assert len(posts.query("SELECT DISTINCT xmin::text FROM post")) > 3
+    require_whole(posts, before)
+    assert not posts.load(workers=workers)["changed"]
+    assert posts.query("INSERT INTO post (author_id) VALUES (1) RETURNING id") == [(ROWS + 1,)]
+
+
+def test_small_tables_need_no_further_connections(case: Case) -> None:
+    case.sqlite("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+    case.postgres("CREATE TABLE t (id integer PRIMARY KEY)")
+    assert case.load(workers=4)["workers"] == 1
+
+
+def test_a_run_killed_inside_of_a_table_goes_on_there(posts: Case, running: Start) -> None:
+    before = posts.definitions()
+    run = running(posts, "post", HELD, workers=2)
+    run.wait_for("advisory")
+    wait_until(lambda: len(posts.journal("import_part")) >= 2)
+    run.kill()
+    run.go_on()
+    wait_until(lambda: not others(posts))
+    kept = posts.query("SELECT id, xmin::text FROM post")
+    assert 0 < len(kept) < ROWS
+    assert posts.run(check=True)["resumed"]
+    result = posts.load(workers=2)
+    assert result["resumed"] and result["rows"] == ROWS + 2
+    now = dict(posts.query("SELECT id, xmin::text FROM post"))
+    assert all(now[key] == transaction for key, transaction in kept)
+    posts.postgres("ALTER TABLE post DROP CONSTRAINT pausing")
+    require_whole(posts, before)
+
+
+def test_a_run_killed_while_indexes_are_made(posts: Case, running: Start) -> None:
+    run = running(posts, "author", "true", workers=2)
+    posts.postgres(
+        "CREATE FUNCTION held(v double precision) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS"
+        " 'BEGIN IF v = 7.0 THEN PERFORM public.pause(); END IF; RETURN v; END';"
+        "CREATE INDEX post_held ON post (held(score))"
+    )
+    before = posts.definitions()
+    run.wait_for("advisory")
+    wait_until(
+        lambda: posts.journal("import_open") and not posts.query("SELECT 1 WHERE to_regclass('post_held') IS NOT NULL")
+    )
+    run.kill()
+    run.go_on()
+    wait_until(lambda: not others(posts))
+    assert posts.load(workers=2)["resumed"]
+    require_whole(posts, before)
+
+
+def test_an_unfinished_table_is_undone_for_another_source(posts: Case, running: Start) -> None:
+    before = posts.definitions()
+    run = running(posts, "post", HELD, workers=2)
+    run.wait_for("advisory")
+    wait_until(lambda: posts.journal("import_part"))
+    run.kill()
+    run.go_on()
+    posts.postgres("ALTER TABLE post DROP CONSTRAINT pausing")
+    posts.sqlite("UPDATE post SET body = 'changed' WHERE id = 5")
+    result = posts.load(workers=2)
+    assert not result["resumed"] and "unfinished import" in str(result["warnings"])
+    require_whole(posts, before)
+
+
+def test_rows_of_others_in_an_unfinished_table_stay(posts: Case, running: Start) -> None:
+    run = running(posts, "post", HELD, workers=2)
+    run.wait_for("advisory")
+    wait_until(lambda: posts.journal("import_part"))
+    run.kill()
+    run.go_on()
+    wait_until(lambda: not others(posts))
+    posts.postgres("INSERT INTO post (id, author_id, url) VALUES (99999, 1, 'mine')")
+    assert posts.run(workers=2)["error"] == "JournalError"
+    assert posts.query("SELECT url FROM post WHERE id = 99999") == [("mine",)]
+    posts.postgres("DELETE FROM post WHERE id = 99999")
+    assert posts.load(workers=2)["resumed"]
+
+
+def test_a_row_that_does_not_fit_undoes_everything(posts: Case) -> None:
+    posts.sqlite("UPDATE post SET score = 'many' WHERE id IN (300, 39000)")
+    result = posts.fail(workers=2)
+    assert result["counts"] == [{"table": "post", "kind": "not_numeric", "rows": 2}]
+    assert [row["key"]["id"] for row in result["rows"]] == [300, 39000]
+
+
+def test_rows_are_set_aside_from_all_parts(posts: Case) -> None:
+    before = posts.definitions()
+    posts.sqlite("UPDATE post SET score = 'many' WHERE id IN (300, 12000, 39000)")
+    refused = posts.fail(workers=2, **posts.setting_aside(2))
+    assert refused["total"] == 3
+    result = posts.load(workers=2, **posts.setting_aside(3))
+    assert (result["rows"], result["quarantined"]) == (ROWS - 1, 3)
+    assert [entry["key"]["id"] for entry in posts.set_aside()] == [300, 12000, 39000]
+    assert posts.definitions() == before
+    assert posts.query("SELECT count(*) FROM post") == [(ROWS - 3,)]
+
+
+def test_duplicates_in_different_parts_are_named(posts: Case) -> None:
+    before = posts.definitions()
+    posts.sqlite("UPDATE post SET url = 'https://example.org/100' WHERE id = 30100")
+    result = posts.fail(workers=2)
+    assert result["counts"] == [{"table": "post", "kind": "duplicate", "rows": 1}]
+    assert result["rows"][0]["key"] == {"id": 30100}
+    posts.load(workers=2, **posts.setting_aside(1))
+    assert posts.query("SELECT id FROM post WHERE url = 'https://example.org/100'") == [(100,)]
+    assert posts.definitions() == before
+
+
+def test_duplicates_that_an_index_finds_in_the_end(posts: Case) -> None:
+    posts.postgres("CREATE UNIQUE INDEX post_once ON post (body)")
+    posts.sqlite("UPDATE post SET body = (SELECT body FROM post WHERE id = 7) WHERE id = 33333")
+    assert posts.fail(workers=2)["rows"][0]["key"] == {"id": 33333}
+
+
+def test_orphans_undo_everything_too(posts: Case) -> None:
+    posts.sqlite("UPDATE post SET author_id = 9 WHERE id = 15000")
+    assert posts.fail(workers=2)["counts"] == [{"table": "post", "kind": "orphan", "rows": 1}]
+
+
+def test_rules_are_counted_over_all_parts(posts: Case) -> None:
+    posts.sqlite("UPDATE post SET url = '' WHERE id % 1000 = 0")
+    rules = [{"table": "post", "column": "url", "rule": "empty_to_null"}]
+    result = posts.load(workers=2, rules=rules)
+    assert result["rules"] == [{"table": "post", "column": "url", "rule": "empty_to_null", "values": ROWS // 1000}]
+
+
+def test_fewer_connections_than_wanted(posts: Case, postgres: Server) -> None:
+    before = posts.definitions()
+    postgres.admin.query(f'ALTER ROLE "{posts.database.user}" CONNECTION LIMIT 2')
+    result = posts.load(workers=4)
+    postgres.admin.query(f'ALTER ROLE "{posts.database.user}" CONNECTION LIMIT -1')
+    assert result["workers"] == 2 and "2 of 4 workers" in str(result["warnings"])
+    require_whole(posts, before)
+
+
+def test_the_rate_is_kept(posts: Case) -> None:
+    began = time.monotonic()
+    result = posts.load(workers=2, max_rate="10M")
+    assert time.monotonic() - began >= result["bytes"] / (10 << 20) - 0.5
+
+
+def test_connections_never_see_different_moments(tmp_path: Path) -> None:
+    path = tmp_path / "live.db"
+    writer = sqlite3.connect(path)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("CREATE TABLE t (v)")
+    writer.commit()
+    moment = SourceMoment(str(path))
+    moment.open().close()
+    writer.execute("INSERT INTO t VALUES (1)")
+    writer.commit()
+    with pytest.raises(SourceError, match="being written to"):
+        moment.open()
+    writer.close()
+
+
+def others(case: Case) -> list[tuple[Any, ...]]:
+    """Sessions of the module that the server has not ended yet."""
+    return case.query(
+        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'mcps.postgres import%'"
+        " AND datname = current_database()"
+    )
+
+
+def wait_until(happens: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
