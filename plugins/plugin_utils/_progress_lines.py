@@ -48,18 +48,26 @@ def _finished(table: Status, unit: str) -> str:
 def _running(status: Status, unit: str) -> list[str]:
     rate = float(status.get("rows_per_second") or 0)
     lines = []
-    if status.get("table") and int(status["tables_done"]) < int(status["tables_total"]):
+    several = status.get("running") or []
+    if len(several) > 1:
+        # Workers share the rate: each table has its own, since it began.
+        for table in several:
+            own = table["rows"] / table["seconds"] if table["seconds"] else 0.0
+            lines.append(f"{_plain(table['table'])}  {_amount(table['rows'], table['rows_total'], own, unit)}")
+    elif status.get("table") and int(status["tables_done"]) < int(status["tables_total"]):
         lines.append(f"{_plain(status['table'])}  {_amount(status['rows'], status['rows_total'], rate, unit)}")
     if int(status.get("tables_total") or 0) > 1:
-        whole = _amount(status["all_rows"], status["all_rows_total"], rate, unit)
+        whole = _amount(status["all_rows"], status["all_rows_total"], rate, unit, int(status.get("bytes") or 0))
         lines.append(f"all tables  {status['tables_done']} of {status['tables_total']} done  {whole}")
     return lines
 
 
-def _amount(rows: int, total: int, rate: float, unit: str) -> str:
+def _amount(rows: int, total: int, rate: float, unit: str, size: int = 0) -> str:
     parts = [f"{rows:,} / {total:,}"]
     if total > 0:
         parts.append(f"{min(100, 100 * rows // total)} %")
+    if size:
+        parts.append(f"{size / 1_000_000:,.1f} MB")
     if rate > 0:
         parts.append(f"{rate:,.0f} {unit}/s")
         if rows < total:

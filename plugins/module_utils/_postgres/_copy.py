@@ -14,7 +14,7 @@ from .._transfer._fast import CHUNK_BYTES, CHUNK_ROWS, FIELD, NULL, ROW, Packed
 from ._session import Session, Statement, columns, compose, identifier
 
 #: Chunks between the two threads.
-QUEUED = 8
+QUEUED = 2
 
 #: Seconds that a COPY gets to end by itself before the server is asked to stop it.
 ABORT_PATIENCE = 2.0

@@ -72,6 +72,21 @@ def test_several_hosts_are_told_apart() -> None:
         ),
         pytest.param({"tables_total": 0, "tables_done": 0, "table": ""}, [], id="not begun"),
         pytest.param(
+            {
+                "bytes": 52_428_800,
+                "running": [
+                    {"table": "posts", "rows": 100, "rows_total": 400, "seconds": 2.0},
+                    {"table": "tool", "rows": 0, "rows_total": 10, "seconds": 0.0},
+                ],
+            },
+            [
+                "  load  posts  100 / 400  25 %  50 rows/s  6.0 s left",
+                "  load  tool  0 / 10  0 %",
+                "  load  all tables  1 of 3 done  413,200 / 1,000,000  41 %  52.4 MB  81,300 rows/s  7.2 s left",
+            ],
+            id="several at once",
+        ),
+        pytest.param(
             {"tables_total": 1, "tables_done": 0, "table": "a\x1b[2Jb\nc", "rows": 1, "rows_total": 1},
             ["  load  a\ufffd[2Jb\ufffdc  1 / 1  100 %  81,300 rows/s"],
             id="hostile name",

@@ -209,3 +209,28 @@ def test_a_module_that_is_told_to_stop_stops(tmp_path: Path, clock: Clock) -> No
         progress.advance(1)
     with pytest.raises(MigrationError, match="was interrupted"):
         FileProgress(str(tmp_path / "status.json"), "load", None, clock)
+
+
+def test_tables_at_once_and_begun_anew(tmp_path: Path) -> None:
+    now = [0.0]
+    path = tmp_path / "status"
+    progress = FileProgress(str(path), "load", {"a": 10, "b": 20}, clock=lambda: now[0])
+    progress.begin("a", 10)
+    progress.begin("b", 20)
+    progress.advance(4, 100, "a")
+    progress.advance(5, 50, "b")
+    now[0] = 2.0
+    progress.begin("b", 20)
+    status = json.loads(path.read_text())
+    assert status["running"] == [
+        {"table": "a", "rows": 4, "rows_total": 10, "seconds": 2.0},
+        {"table": "b", "rows": 0, "rows_total": 20, "seconds": 0.0},
+    ]
+    assert (status["all_rows"], status["table"]) == (4, "b")
+    progress.advance(6, 0, "a")
+    progress.end("a")
+    progress.end("b")
+    assert json.loads(path.read_text())["finished"] == [
+        {"table": "a", "rows": 10, "seconds": 2.0},
+        {"table": "b", "rows": 0, "seconds": 0.0},
+    ]
