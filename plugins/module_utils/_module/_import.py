@@ -8,7 +8,7 @@ import json
 import os
 import resource
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence
 from typing import Mapping as MappingType
@@ -247,6 +247,15 @@ def _left_out(skipped: Sequence[Skipped]) -> List[Dict[str, str]]:
 
 
 def _memory_peak() -> int:
-    """This process's largest resident size in bytes (getrusage counts KiB, on macOS bytes)."""
+    """This process's largest resident size in bytes.
+
+    Linux's getrusage() begins with the size of the process that this one was forked from: /proc has its own.
+    """
+    with (
+        suppress(OSError, ValueError, IndexError, StopIteration),
+        open("/proc/self/status", encoding="ascii", errors="replace") as lines,
+    ):
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    # Counts KiB, on macOS bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
