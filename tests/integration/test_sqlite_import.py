@@ -566,6 +566,19 @@ def test_orphans_are_reported(family: Case) -> None:
     assert first["reason"] == "its parent server (id=55) does not exist"
 
 
+def test_orphans_of_several_keys_are_reported(family: Case) -> None:
+    family.sqlite(
+        "WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 199)"
+        " INSERT INTO tool SELECT i, 88, 't' FROM n;"
+        "INSERT INTO toolembedding VALUES (70, 77, 'e'), (71, 78, 'e')"
+    )
+    for arguments in ({}, family.setting_aside(30)):
+        assert family.fail(**arguments)["counts"] == [
+            {"table": "tool", "kind": "orphan", "rows": 100},
+            {"table": "toolembedding", "kind": "orphan", "rows": 2},
+        ]
+
+
 def test_quarantine_takes_dependents_along(family: Case) -> None:
     family.sqlite(
         "UPDATE server SET name = 'much too long for varchar(20)' WHERE id = 1;"

@@ -944,11 +944,13 @@ class _OrphanSearch:
             for row in self.gone[name]:
                 self.loader.tally.add(self.loader.by_target[name].map.source.name, [_kind(row)])
             rejects += self._rejects(name, self.gone[name][:SHOWN])
+        # Counting those of one key leaves fewer for the next, and no less than none.
+        enough = max(self.loader.left, 0) + SHOWN
         for key, count in counts.items():
             if not count:
                 continue
             columns = self.converters[key.table].target_columns
-            rows = self._rows(key, self.target.orphans(key, columns, min(count, self.loader.left + SHOWN)))
+            rows = self._rows(key, self.target.orphans(key, columns, min(count, enough)))
             kinds = Counter(_kind(row) for row in rows)
             kind = kinds.most_common(1)[0][0]
             self.loader.tally.add(self.loader.by_target[key.table].map.source.name, [kind], count)
