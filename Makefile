@@ -6,14 +6,24 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 SERVERS ?= 2000
 PORT ?= 55432
+BENCH_SERVERS ?= 20000
+BENCH_REPEAT ?= 3
+BENCH_EMBEDDINGS ?= 100000
+BENCH_ONLY ?=
+BENCH_SCALING ?=
+BENCH_SLOW_SERVERS ?= 20000
+BENCH_TIMEOUT ?= 3600
+BENCH_VALUES ?= yes
+BENCH_RESULTS ?= benchmarks/results
 
 VENV := .venv
 APP_VENV := .cache/venv-mcps
+BENCH_VENV := .cache/venv-bench
 COLLECTION := .cache/collections/ansible_collections/mcps/postgres
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev venv-app venv-app-dev collection demo demo-clean \
+.PHONY: help venv venv-dev venv-app venv-app-dev venv-bench collection demo demo-clean bench bench-list bench-docs \
 	test test-lint test-unit test-integration test-molecule clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -30,6 +40,8 @@ venv-app: $(APP_VENV)/.stamp ## The reference application's own environment
 
 venv-app-dev: $(APP_VENV)/.stamp-test ## What the reference application's own tests need besides
 
+venv-bench: $(BENCH_VENV)/.stamp ## What the benchmarks need besides
+
 collection: $(COLLECTION) ## Let Ansible find this checkout as mcps.postgres
 
 demo: venv venv-app collection ## Take the reference application to PostgreSQL and back, on this machine
@@ -37,6 +49,18 @@ demo: venv venv-app collection ## Take the reference application to PostgreSQL a
 
 demo-clean: ## Stop the demo's server and remove what the demo made
 	SERVERS="$(SERVERS)" PORT="$(PORT)" scripts/demo clean
+
+bench: venv-bench venv-app collection ## The load and the verification beside the limit and other ways (docs/benchmarks.md)
+	$(BENCH_VENV)/bin/python -m benchmarks --servers "$(BENCH_SERVERS)" --embeddings "$(BENCH_EMBEDDINGS)" \
+		--repeat "$(BENCH_REPEAT)" --only "$(BENCH_ONLY)" --scaling "$(BENCH_SCALING)" \
+		--slow-servers "$(BENCH_SLOW_SERVERS)" --timeout "$(BENCH_TIMEOUT)" \
+		$(if $(filter yes true 1,$(BENCH_VALUES)),--values,--no-values) --results "$(BENCH_RESULTS)"
+
+bench-list: venv-bench ## Which contenders BENCH_ONLY can name
+	$(BENCH_VENV)/bin/python -m benchmarks --list
+
+bench-docs: venv-bench ## Put the last results into docs/benchmarks.md
+	$(BENCH_VENV)/bin/python -m benchmarks --docs --results "$(BENCH_RESULTS)"
 
 test: venv-dev venv-app-dev collection ## Every check; ends with "N passed, N failed"
 	@$(VENV)/bin/python scripts/test
@@ -80,6 +104,13 @@ $(APP_VENV)/.stamp: examples/mcps/requirements.txt | $(APP_VENV)/bin/python
 
 $(APP_VENV)/.stamp-test: examples/mcps/requirements-test.txt $(APP_VENV)/.stamp
 	$(APP_VENV)/bin/python $(PIP_INSTALL) -r examples/mcps/requirements-test.txt
+	@touch $@
+
+$(BENCH_VENV)/.stamp: benchmarks/requirements.txt requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/it" >&2; exit 1; }
+	@mkdir -p $(dir $(BENCH_VENV))
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python $(PIP_INSTALL) -r benchmarks/requirements.txt
 	@touch $@
 
 $(COLLECTION):

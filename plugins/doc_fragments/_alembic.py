@@ -51,3 +51,28 @@ options:
 requirements:
   - Alembic 1.8 or later and SQLAlchemy 1.4 or later in the application's own interpreter
 """
+
+    PATCHES = r"""
+options:
+  patches:
+    description:
+      - Replacements in the SQL that Alembic's offline mode writes. Each has to match exactly once in what its revision writes,
+        or nothing is run. Those of revisions that have run already do nothing.
+      - M(mcps.postgres.alembic_rehearsal) finds out which are needed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      revision:
+        description: The revision that writes it.
+        type: str
+        required: true
+      find:
+        description: What to look for, literally, but any white space matches any other.
+        type: str
+        required: true
+      replace:
+        description: What to put in its place. A statement that becomes empty is left out.
+        type: str
+        default: ""
+"""

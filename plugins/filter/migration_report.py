@@ -9,14 +9,21 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mcps.postgres.plugins.plugin_utils._migration_report import report_of
+from ansible_collections.mcps.postgres.plugins.plugin_utils._migration_report import report_of, report_of_benchmark
 
 
-def migration_report(journal: Any, application: str, rollback_command: str) -> Mapping[str, Any]:
-    """The report document of a journal."""
+def migration_report(journal: Any, application: str, rollback_command: str, benchmark: Any = None) -> Mapping[str, Any]:
+    """The report document of a journal, of a benchmark, or of both."""
+    if benchmark and not isinstance(benchmark, Mapping):
+        raise AnsibleFilterError("migration_report needs a benchmark as playbooks/benchmark.yml keeps it.")
+    if benchmark and not journal:
+        return report_of_benchmark(benchmark, application)
     if not isinstance(journal, Mapping) or "phases" not in journal:
         raise AnsibleFilterError("migration_report needs a journal, as migration_journal_info returns it.")
-    return report_of(journal, application, rollback_command)
+    report = report_of(journal, application, rollback_command)
+    if benchmark:
+        report["benchmark"] = dict(benchmark)
+    return report
 
 
 class FilterModule:

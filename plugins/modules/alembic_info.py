@@ -116,10 +116,17 @@ existing_tables:
   elements: str
   returned: success
   sample: [server, tool]
+compared:
+  description:
+    - Whether RV(drift) was looked for. That is so when the application gives Alembic its metadata, and either RV(at_head)
+      or RV(unversioned) is V(true).
+  type: bool
+  returned: success
+  sample: true
 drift:
   description:
     - What Alembic's autogenerate would still change, with the options that C(env.py) sets, such as C(include_object).
-    - Only looked for when RV(at_head) is V(true).
+    - Only looked for when RV(compared) is V(true).
   type: list
   elements: dict
   returned: success

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - mcps.postgres._attributes
   - mcps.postgres._alembic
+  - mcps.postgres._alembic.patches
   - mcps.postgres._target
 attributes:
   check_mode:
@@ -40,11 +41,14 @@ options:
       - V(upgrade) runs the revisions up to O(revision).
       - V(downgrade) takes back those after O(revision).
       - V(stamp) runs nothing and writes down that the database is at O(revision), for a schema that was made otherwise.
+      - V(create) makes the tables of the metadata that C(env.py) gives to Alembic, and writes down that the database is
+        at O(revision). Both or neither are kept. It needs a database without tables of the application.
     type: str
     choices:
       - upgrade
       - downgrade
       - stamp
+      - create
     default: upgrade
   revision:
     description:
@@ -52,10 +56,19 @@ options:
       - V(downgrade) of O(command) needs one other than V(head).
     type: str
     default: head
+  offline:
+    description:
+      - Let Alembic's offline mode write the revisions' SQL, apply O(patches) to it, and run it statement by statement as
+        O(login_user), in the transactions that Alembic writes. For chains that PostgreSQL refuses as they are.
+      - Revisions that ask the database something while they run cannot be written so.
+      - Needs psycopg2 in the interpreter that Ansible uses on the host.
+    type: bool
+    default: false
 author:
   - The mcps.postgres authors (@mcps-postgres)
 seealso:
   - module: mcps.postgres.alembic_info
+  - module: mcps.postgres.alembic_rehearsal
 """
 
 EXAMPLES = r"""
@@ -90,6 +103,18 @@ EXAMPLES = r"""
     login_user: mcps
     login_db: mcps
     command: stamp
+
+- name: Run revisions that PostgreSQL refuses as they are
+  mcps.postgres.alembic_upgrade:
+    project_dir: /opt/mcps
+    python: /opt/mcps/.venv/bin/python
+    login_user: mcps
+    login_db: mcps
+    offline: true
+    patches:
+      - revision: "0004"
+        find: DROP TABLE server;
+        replace: DROP TABLE server CASCADE;
 """
 
 RETURN = r"""

@@ -18,6 +18,8 @@ description:
     uses. Give this module the same mapping options.
   - Rows are paired by the primary key, which both sides are read by, and never all held in memory. Tables without a
     key on both sides are compared as multisets.
+  - Where the key is a whole number, ranges of it are compared by the SHA-256 of each column, which either side computes
+    of its own values, by several O(workers); the rows of a range that differs are then compared value by value.
   - Whether constraints and indexes are in force and whether sequences are ahead of the data is checked too.
   - The target is read in one C(REPEATABLE READ READ ONLY) transaction, the source in one read transaction. Nothing is
     changed on either side.
@@ -48,6 +50,29 @@ options:
       - How many differences of each table are described in RV(differences). All of them are counted.
     type: int
     default: 20
+  workers:
+    description:
+      - How many connections to either side compare together. By default one per processor of the machine that the module
+        runs on, at most four. All of them see the same moment of both sides.
+    type: int
+  sample:
+    description:
+      - Percentage of the rows of each table with a whole-number key that are compared. They are spread over the table in
+        stretches of about a thousand, the same ones each time. All other tables are compared as a whole.
+      - The numbers of rows of both sides are compared at any rate.
+      - With less than V(100), RV(equal) means that no difference was found. It is no proof that there is none.
+    type: float
+    default: 100
+  resume_file:
+    description:
+      - A file in which the module keeps what it has found equal so far. The same task goes on from there after it was
+        killed. It is removed once everything was found equal.
+      - After a run that found differences it stays, so that the run after they were mended compares what was changed.
+      - What an earlier run has found counts only while the source is the same file, the mapping the same, the server has
+        not been restarted, and PostgreSQL's own row versions show that these very rows are still there and no others.
+        Everything else is compared again.
+      - Written with mode V(0600), not in check mode.
+    type: path
   journal_schema:
     description:
       - Schema of the target in which M(mcps.postgres.sqlite_import) recorded the definitions that the tables had when
@@ -99,6 +124,21 @@ equal:
   returned: success
   type: bool
   sample: false
+sample:
+  description: The percentage that was asked for, see O(sample).
+  returned: success
+  type: float
+  sample: 100.0
+resumed_rows:
+  description: How many of the source's rows an earlier run had found equal, which are still the same, see O(resume_file).
+  returned: success
+  type: int
+  sample: 0
+compared_rows:
+  description: The source's rows that were looked at, here or in the run before; all of RV(rows) unless O(sample) is less.
+  returned: success
+  type: int
+  sample: 424000
 tables:
   description: The verdict over each table, in the order in which tables are loaded.
   returned: success
@@ -125,6 +165,10 @@ tables:
       description: Rows of the source that RV(quarantine) lists, which are expected to be absent from the target.
       type: int
       sample: 0
+    compared_rows:
+      description: Rows of the source that were looked at.
+      type: int
+      sample: 300
     compared_values:
       description: Pairs of values that were compared.
       type: int
@@ -147,16 +191,17 @@ tables:
       sample: 1
     order:
       description:
-        - How the rows were brought into one order. V(streamed) is as both databases order them, V(source) is with the
+        - How the rows were brought together. V(ranges) is by hashes of ranges of a key of whole numbers, and row by row
+          where those differ. All others are row by row. V(streamed) is as both databases order them, V(source) is with the
           source sorted on disk, V(both) with both sides sorted on disk, V(content) by the content of the rows.
       type: str
-      sample: streamed
+      sample: ranges
     seconds:
       description: How long it took.
       type: float
       sample: 0.31
 rows:
-  description: Rows of the source that were compared.
+  description: Rows of the source.
   returned: success
   type: int
   sample: 300

@@ -51,6 +51,23 @@ def report_of(journal: Mapping[str, Any], application: str, rollback_command: st
     return report
 
 
+def report_of_benchmark(benchmark: Mapping[str, Any], application: str) -> Report:
+    """The document where nothing but a benchmark was run. I(benchmark) is what playbooks/benchmark.yml keeps."""
+    environment = benchmark.get("environment") or {}
+    source, target = dict(benchmark.get("source") or {}), dict(benchmark.get("target") or {})
+    source["sqlite_version"] = environment.get("sqlite_version")
+    target["server_version"] = environment.get("server_version")
+    return {
+        "format": FORMAT,
+        "application": application,
+        "created": str(benchmark.get("created") or ""),
+        "verdict": {"state": "measured"},
+        "source": source,  # type: ignore[typeddict-item]
+        "target": target,  # type: ignore[typeddict-item]
+        "benchmark": dict(benchmark),
+    }
+
+
 def _verdict(journal: Mapping[str, Any]) -> Verdict:
     if journal["outcome"] == ROLLED_BACK:
         return {"state": "rolled_back"}

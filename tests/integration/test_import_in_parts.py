@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,74 @@ def test_a_run_killed_while_indexes_are_made(posts: Case, running: Start) -> Non
     require_whole(posts, before)
 
 
+#: Holds up whoever looks for rows that break a foreign key. Only a superuser may do that.
+HELD_CHECK = """
+CREATE FUNCTION public.hold_check() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_query() LIKE '%VALIDATE CONSTRAINT%' THEN PERFORM public.pause(); END IF;
+END $$;
+CREATE EVENT TRIGGER hold_check ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.hold_check()
+"""
+TWO_KEYS = """
+CREATE TABLE note (id serial PRIMARY KEY, author_id integer CONSTRAINT note_author REFERENCES author ON DELETE CASCADE);
+COMMENT ON CONSTRAINT note_author ON note IS 'who wrote it'
+"""
+NOTES = "CREATE TABLE note (id INTEGER PRIMARY KEY, author_id INTEGER); INSERT INTO note VALUES (1, 1), (2, 2)"
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+def test_a_run_killed_while_foreign_keys_are_checked(
+    posts: Case, running: Start, postgres: Server, orphan: bool
+) -> None:
+    posts.sqlite(NOTES)
+    posts.postgres(TWO_KEYS)
+    if orphan:
+        posts.sqlite("INSERT INTO note VALUES (3, 9)")
+    before = posts.definitions()
+    run = running(posts, "author", "true", workers=2, **(posts.setting_aside(1) if orphan else {}))
+    postgres.as_superuser(posts.database.name).query(HELD_CHECK)
+    run.wait_for("advisory")
+    promised = posts.query("SELECT conname FROM pg_constraint WHERE contype = 'f' AND NOT convalidated ORDER BY 1")
+    assert promised == [("note_author",), ("post_author_id_fkey",)]
+    run.kill()
+    run.go_on()
+    wait_until(lambda: not others(posts))
+    postgres.as_superuser(posts.database.name).query("DROP EVENT TRIGGER hold_check")
+    result = posts.load(workers=2, **(posts.setting_aside(1) if orphan else {}))
+    posts.postgres("ALTER TABLE author DROP CONSTRAINT pausing")
+    assert result["resumed"] and result["rows"] == ROWS + 4
+    assert result["quarantined"] == int(orphan)
+    require_whole(posts, before)
+
+
+def test_a_failure_after_rows_were_taken_out_undoes_everything(posts: Case, running: Start, postgres: Server) -> None:
+    posts.sqlite(NOTES + "; INSERT INTO note VALUES (3, 9)")
+    posts.postgres(TWO_KEYS)
+    run = running(posts, "author", "true", workers=2, **posts.setting_aside(1))
+    postgres.as_superuser(posts.database.name).query(HELD_CHECK)
+    run.wait_for("advisory")
+    posts.postgres("ALTER TABLE author DROP CONSTRAINT pausing")
+    run.go_on()
+    result = run.result()
+    assert result["failed"] and "constraint pausing of public.author is gone" in result["msg"]
+    assert result["error"] == "TargetError"
+    assert posts.query("SELECT (SELECT count(*) FROM post), (SELECT count(*) FROM note)") == [(0, 0)]
+    keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace"
+    assert posts.query(f"{keys} AND convalidated") == posts.query(keys) == [(2,)]
+
+
+def test_orphans_of_a_key_that_passes_on_deletions_take_nothing_along(posts: Case) -> None:
+    """Taking out an author must not take out the notes of others, nor leave a key that was not checked."""
+    posts.sqlite(NOTES)
+    posts.sqlite("UPDATE post SET author_id = 9 WHERE id = 15000")
+    posts.postgres(TWO_KEYS)
+    before = posts.definitions()
+    result = posts.load(workers=2, **posts.setting_aside(1))
+    assert result["quarantined"] == 1
+    assert posts.definitions() == before
+    assert posts.query("SELECT count(*) FROM note") == [(2,)]
+
+
 def test_an_unfinished_table_is_undone_for_another_source(posts: Case, running: Start) -> None:
     before = posts.definitions()
     run = running(posts, "post", HELD, workers=2)
@@ -207,6 +277,54 @@ def test_fewer_connections_than_wanted(posts: Case, postgres: Server) -> None:
     postgres.admin.query(f'ALTER ROLE "{posts.database.user}" CONNECTION LIMIT -1')
     assert result["workers"] == 2 and "2 of 4 workers" in str(result["warnings"])
     require_whole(posts, before)
+
+
+def test_a_table_with_vectors_in_blobs(case: Case) -> None:
+    case.sqlite(
+        "CREATE TABLE e (id INTEGER PRIMARY KEY, u CHAR(32), ok BOOLEAN, at DATETIME, day DATE, doc JSON, raw BLOB,"
+        " note TEXT, weight REAL, v BLOB)"
+    )
+    rows: list[Any] = [
+        (
+            key,
+            f"{key:032x}",
+            key % 2,
+            f"19{key % 90 + 10}-02-03 04:05:06.{key:06d}",
+            "1969-12-31",
+            '{"a": [1, "x"]}',
+            bytes([key % 256, 0]),
+            None if key % 3 else "x\ttext\n\u20ac",
+            key / 3,
+            None if key % 7 == 0 else struct.pack("<4f", key, -key / 3, 1e-40, 0.0),
+        )
+        for key in range(5, 1500)
+    ]
+    # One value that goes singly, among those in binary format.
+    rows[690] = (*rows[690][:3], "2024-01-01 00:00:00.1234560", rows[690][4], 5.5, *rows[690][6:])
+    with contextlib.closing(sqlite3.connect(case.source)) as connection, connection:
+        connection.executemany("INSERT INTO e VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    case.postgres(
+        "CREATE TABLE e (id bigint PRIMARY KEY, u uuid, ok boolean, at timestamp, day date, doc jsonb, raw bytea,"
+        " note text, weight double precision, v vector(4))"
+    )
+    assert case.load()["rows"] == len(rows)
+    compared = case.run_module("migration_verify_info", {**case.database.login, "source": str(case.source)})
+    assert compared["equal"] and compared["values"] == 10 * len(rows), compared["differences"]
+    assert compared["tables"][0]["order"] == "ranges"
+    assert case.query("SELECT at::text, doc::text FROM e WHERE id = 695") == [("2024-01-01 00:00:00.123456", "5.5")]
+    case.postgres("UPDATE e SET v = '[1,2,3,4]' WHERE id = 44")
+    found = case.run_module("migration_verify_info", {**case.database.login, "source": str(case.source)})
+    assert [(d["key"], d["column"]) for d in found["differences"]] == [("id=44", "v")]
+
+
+def test_a_vector_that_is_not_finite_is_named(case: Case) -> None:
+    case.sqlite("CREATE TABLE e (id INTEGER PRIMARY KEY, v BLOB)")
+    with contextlib.closing(sqlite3.connect(case.source)) as connection, connection:
+        good, bad = struct.pack("<2f", 1, 2), struct.pack("<2f", 1, float("nan"))
+        connection.executemany("INSERT INTO e VALUES (?, ?)", [(key, bad if key == 77 else good) for key in range(200)])
+    case.postgres("CREATE TABLE e (id bigint PRIMARY KEY, v vector(2))")
+    result = case.fail()
+    assert [row["key"] for row in result["rows"]] == [{"id": 77}]
 
 
 def test_the_rate_is_kept(posts: Case) -> None:

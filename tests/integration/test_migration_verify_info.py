@@ -171,7 +171,7 @@ def test_equal_sides_are_equal(moved: Pair) -> None:
     assert [(t["table"], t["source_rows"], t["target_rows"], t["order"]) for t in result["tables"]] == [
         ("log", 4, 4, "content"),
         ("server", 4, 4, "streamed"),
-        ("tool", 5, 5, "streamed"),
+        ("tool", 5, 5, "ranges"),
     ]
     assert result["sequences"] == [
         {"sequence": "public.server_id_seq", "table": "server", "column": "id", "next": 11, "max": 10, "ok": True},
@@ -847,7 +847,7 @@ def test_the_reference_application(database: Database, run_module: ModuleRunner,
     assert listed(result) == []
     assert result["equal"] is True, result
     assert len(result["tables"]) == 15
-    assert {table["order"] for table in result["tables"]} == {"streamed"}
+    assert {table["order"] for table in result["tables"]} == {"ranges"}
     assert result["rows"] == imported["rows"] > 6000
     assert all(sequence["ok"] for sequence in result["sequences"])
     pair.postgres("UPDATE tool SET name = name || ' ' WHERE id = (SELECT max(id) FROM tool)")

@@ -898,6 +898,18 @@ def test_memory_does_not_grow_with_the_data(case: Case) -> None:
     assert result["memory_peak_bytes"] < 100_000_000
 
 
+def test_a_huge_value_is_not_held_many_times(case: Case) -> None:
+    size = 120_000_000
+    case.sqlite(
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'small'), (3, 'x');"
+        f"INSERT INTO t SELECT 2, hex(zeroblob({size // 2}))"
+    )
+    case.postgres("CREATE TABLE t (id integer PRIMARY KEY, v text)")
+    result = case.load()
+    assert case.query("SELECT id, length(v) FROM t ORDER BY id") == [(1, 5), (2, size), (3, 1)]
+    assert result["memory_peak_bytes"] < 70_000_000 + 3 * size
+
+
 # The reference application
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,12 +18,25 @@ ALLOWED = {
     BASE: {BASE},
     "_transfer": {BASE},
     **{adapter: {BASE, "_transfer"} for adapter in ADAPTERS},
-    "_module": {BASE, "_transfer", *ADAPTERS},
+    "_workload": {BASE, "_transfer", "_sqlite", "_postgres"},
+    "_module": {BASE, "_transfer", "_workload", *ADAPTERS},
 }
 #: What modules/*.py may import of module_utils.
 OF_MODULES = {"_module", "_argspec", "_deps"}
-#: The files of _transfer that carry plans out; all others only plan.
-EXECUTORS = {"_load.py", "_compare.py", "_crew.py"}
+#: The files of the planning layers that carry plans out; all others only plan.
+EXECUTORS = {
+    "_transfer": {"_load.py", "_compare.py", "_crew.py"},
+    "_workload": {
+        "_clients.py",
+        "_copy.py",
+        "_disk.py",
+        "_driver.py",
+        "_measure.py",
+        "_read.py",
+        "_scratch.py",
+        "_slow.py",
+    },
+}
 #: What planning has no business with: Python's own, and the base files that do input and output.
 INPUT_OUTPUT = {
     *("asyncio", "ftplib", "glob", "http", "io", "multiprocessing", "os", "pathlib", "select", "shutil", "signal"),
@@ -82,7 +95,8 @@ def layer_of(path: Path, root: Path) -> str:
 
 
 def _plans(path: Path, root: Path) -> bool:
-    return layer_of(path, root) == "_transfer" and path.name not in EXECUTORS
+    layer = layer_of(path, root)
+    return layer in EXECUTORS and path.name not in EXECUTORS[layer]
 
 
 def _problem(path: Path, root: Path, item: Import) -> str:

@@ -128,6 +128,82 @@ def _verification() -> dict[str, Any]:
     }
 
 
+def _benchmark() -> dict[str, Any]:
+    """What workload_benchmark returned, cut down to two promises."""
+
+    def side(clients: int, rate: float, p50: float, errors: int = 0) -> dict[str, Any]:
+        return {"clients": clients, "rate": rate, "p50": p50, "p95": p50 * 2, "errors": errors, "operations": 100}
+
+    shapes = [("short", 8, 0.2), ("held", 8, 6.1), ("held", 32, 23.0)]
+    writes = [
+        {
+            "name": f"{shape} transactions, {clients} clients, SQLite {journal}",
+            "conditions": {"shape": shape, "clients": clients, "journal": journal, "synchronous": "FULL"},
+            "facts": {},
+            "sqlite": side(clients, 100, 0.01, errors=3),
+            "postgresql": side(clients, 100 * ratio, 0.002),
+            "ratio": ratio,
+            "holds": ratio >= 10,
+        }
+        for shape, clients, least in shapes
+        for journal, ratio in (("wal", least), ("delete", least * 2))
+    ]
+    searches = [
+        {
+            "name": f"articles with '{term}' counted",
+            "conditions": {"clients": 1},
+            "facts": {"term": term, "share": share, "table": "articles", "rows": 40_000},
+            "sqlite": side(1, 40, 0.025),
+            "postgresql": side(1, 40 * ratio, 0.025 / ratio),
+            "ratio": ratio,
+            "holds": True,
+        }
+        for term, share, ratio in (("kubernet", 0.001, 94.0), ("server", 0.02, 22.0))
+    ]
+    plan = ["Aggregate  (cost=12.02..12.03 rows=1 width=8) (actual time=0.020..0.020 rows=1.00 loops=1)"]
+    statement = {
+        "sqlite": "SELECT 1 < 2",
+        "postgresql": "SELECT 1 <= 2",
+        "plan": plan,
+        "sqlite_plan": ["SCAN articles"],
+    }
+    return {
+        "rows": 825_000,
+        "promises": [
+            {
+                **{"name": "writes", "title": "Write throughput", "promised": "10 times as many transactions a second"},
+                **{"verdict": "partly", "holds": False, "lowest": 0.2, "median": 12.2, "highest": 46.0},
+                "reason": "It holds in 4 of 6 cases, for transactions held open of 8 clients or more.",
+                "cases": writes,
+                "statements": [{"name": "insert", **statement}],
+            },
+            {
+                **{"name": "search", "title": "Full-text search against LIKE", "promised": "20 times as fast"},
+                **{"verdict": "yes", "holds": True, "lowest": 22.0, "median": 58.0, "highest": 94.0},
+                "reason": "It holds in all cases.",
+                "cases": searches,
+                "statements": [],
+            },
+            {
+                **{"name": "vectors", "title": "Vector search against a scan", "promised": "faster"},
+                **{"verdict": "unmeasured", "holds": False, "lowest": None, "median": None, "highest": None},
+                "reason": "No vector column has an HNSW or IVFFlat index.",
+                "cases": [],
+                "statements": [],
+            },
+        ],
+        "left_out": [{"promise": "vectors", "reason": "no vector column has an HNSW or IVFFlat index"}],
+        "environment": {
+            **{"cores": 2, "sync_seconds": 0.000073, "round_trip_seconds": 0.00005, "way": "socket", "pooler": False},
+            **{"asyncpg": True, "sqlite_version": "3.40.1", "server_version": "18.1"},
+            "server_settings": {"fsync": "on", "synchronous_commit": "on", "shared_buffers": "1GB"},
+        },
+        "slow_statements": [
+            {"statement": "SELECT * FROM server WHERE name ~ $1", "calls": 12, "mean_seconds": 0.41, "plan": plan}
+        ],
+    }
+
+
 def documents() -> dict[str, dict[str, Any]]:
     """Name of the stage -> the report at that stage."""
     begun: dict[str, Any] = {
@@ -209,7 +285,17 @@ def documents() -> dict[str, dict[str, Any]]:
         *_phases(7, "undone"),
         {"name": "rolled_back", "number": 8, "seconds": 5.5, "state": "done"},
     ]
+    measured = {
+        "format": begun["format"],
+        "application": "MCPS",
+        "created": begun["created"],
+        "verdict": {"state": "measured"},
+        "source": begun["source"],
+        "target": begun["target"],
+        "benchmark": _benchmark(),
+    }
     return {
+        "measured": measured,
         "empty": {},
         "begun": begun,
         "audited": audited,
@@ -238,6 +324,7 @@ def hostile() -> dict[str, Any]:
     document = copy.deepcopy(documents()["different"])
     document["warnings"] = ["warning", "'\"><svg onload=alert(1)>", "</style><b>bold</b>", "{{ 7 * 7 }}"]
     document["load"].update(quarantined=1, quarantine_file="/x")
+    document["benchmark"] = _benchmark()
     spoiled = spoil(document)
     assert isinstance(spoiled, dict)
     return spoiled

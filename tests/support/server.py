@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ SETTINGS = {
     "max_wal_size": "1GB",
     "jit": "off",
     "log_min_messages": "warning",
+    "shared_preload_libraries": "pg_stat_statements",
+    # All tests share it, and make more statements than it holds by default: those seen once would be let go of.
+    "pg_stat_statements.max": "50000",
 }
 
 
@@ -145,7 +148,7 @@ class Server:
         template = self._template(tuple(sorted(extensions)))
         role = f"{name[:50]}_owner"
         password = self.guard.add(awkward_password())
-        self._autocommit(
+        self.execute(
             sql.SQL(
                 "CREATE ROLE {} LOGIN PASSWORD {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
             ).format(sql.Identifier(role), sql.Literal(password)),
@@ -157,7 +160,7 @@ class Server:
 
     def drop(self, database: Database) -> None:
         """Remove the database (its connections are closed) and the role that owned it."""
-        self._autocommit(
+        self.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database.name)),
             sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(database.user)),
         )
@@ -194,7 +197,7 @@ class Server:
                 self._process.wait()
         self._process = None
 
-    def initialise(self) -> None:
+    def initialise(self, settings: Mapping[str, str] = SETTINGS) -> None:
         """Make the cluster; sync is left out, as a test's data may be lost."""
         password_file = self.folder / "password"
         password_file.touch(mode=0o600)
@@ -210,7 +213,7 @@ class Server:
         password_file.unlink()
         if done.returncode != 0:
             raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
-        lines = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(self.socket_dir)}
+        lines = {**settings, "port": str(self.port), "unix_socket_directories": str(self.socket_dir)}
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             configuration.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
 
@@ -223,13 +226,14 @@ class Server:
         """A database with those extensions to copy from; made once."""
         if extensions not in self._templates:
             name = f"template_{len(self._templates)}"
-            self._autocommit(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             for extension in extensions:
                 self.as_superuser(name).query(sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(extension)))
             self._templates[extensions] = name
         return self._templates[extensions]
 
-    def _autocommit(self, *statements: sql.Composable) -> None:
+    def execute(self, *statements: sql.Composable) -> None:
+        """Statements of the superuser, each a transaction of its own."""
         with contextlib.closing(self.admin.connect()) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -238,7 +242,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(guard: SecretsGuard) -> Iterator[Server]:
+def running_server(guard: SecretsGuard, settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """A server in a temporary folder of its own; stopped and removed at the end, whatever happens.
 
     PostgreSQL refuses to run as root: root's tests run it as an unprivileged user, from a copy of the programs
@@ -270,7 +274,7 @@ def running_server(guard: SecretsGuard) -> Iterator[Server]:
                 shutil.copytree(libraries, copy.parents[1] / libraries.name, symlinks=True)
             binaries = copy / "bin"
         server = Server(folder, binaries, free_port(), prefix, guard)
-        server.initialise()
+        server.initialise(settings)
         server.start()
         yield server
     finally:

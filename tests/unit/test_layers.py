@@ -36,6 +36,10 @@ BAD = [
     (f"{UTILS}/_transfer/_types.py", "from pathlib import Path", "planning does no input or output"),
     (f"{UTILS}/_transfer/_types.py", "from .._deps import psycopg2", "planning does no input or output"),
     (f"{UTILS}/_transfer/_types.py", "x = open('y')", "planning opens a file"),
+    (f"{UTILS}/_workload/_plan.py", "import subprocess", "planning does no input or output"),
+    (f"{UTILS}/_workload/_measure.py", "from .._module._runner import Task", "_workload may not import _module"),
+    (f"{UTILS}/_workload/_read.py", "from .._alembic._client import x", "_workload may not import _alembic"),
+    (f"{UTILS}/_transfer/_load.py", "from .._workload import _plan", "_transfer may not import _workload"),
     (f"{UTILS}/_other/_x.py", "from .._errors import MigrationError", "_other is no layer"),
     (f"{UTILS}/_module/_x.py", "from ...plugin_utils._y import z", "a managed node does not get"),
 ]
@@ -47,6 +51,7 @@ GOOD = [
     (f"{UTILS}/_module/_x.py", "from .._sqlite import _file\nfrom .._postgres import _session"),
     (f"{UTILS}/_sqlite/_file.py", "import os\nfrom . import _names\nfrom .._transfer._ports import RowSource"),
     (f"{UTILS}/_transfer/_load.py", "import os\nfrom ._ports import RowSource\nfrom .._errors import MigrationError"),
+    (f"{UTILS}/_workload/_clients.py", "import subprocess\nfrom .._sqlite._names import quoted"),
     (f"{UTILS}/_transfer/_types.py", "import re\nfrom . import _values"),
     ("plugins/action/thing.py", "from ansible.plugins.action import ActionBase"),
 ]

@@ -7,16 +7,17 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import re
 import secrets
 import subprocess
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from .. import _endpoint
+from .._application import is_secret, passes, text
 from .._errors import ApplicationError
 from .._masking import Mask
 from . import _driver, _failure
+from ._patches import Rendered, Script
 
 #: All that stands on the command line: the program and its request come on standard input.
 BOOTSTRAP = (
@@ -24,14 +25,6 @@ BOOTSTRAP = (
     "request = json.loads(sys.stdin.buffer.read().decode('utf-8')); names = {'__name__': 'mcps_postgres_driver'}; "
     "exec(compile(request.pop('program'), '<mcps.postgres>', 'exec'), names); names['main'](request)"
 )
-#: What any process needs to run at all. Libpq's own variables (PG*) come along too, since login_* may leave it to them.
-INHERITED = (
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE"),
-    *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
-INHERITED_PREFIXES = ("LC_", "PG")
-#: Values that are no secrets by themselves: words, numbers and versions, paths.
-PLAIN = re.compile(r"[A-Za-z][a-z_.-]{0,23}|[A-Z_]{1,24}|[\d.:]{1,15}|\.{0,2}/[^@]*")
 #: How much of what the application printed an error shows, from its end.
 OUTPUT_LENGTH = 4000
 
@@ -117,30 +110,6 @@ def project_from_params(params: Mapping[str, Any], inherited: Mapping[str, str])
     )
 
 
-def text(value: Any) -> str:
-    """A variable's value as a process gets it: booleans as YAML writes them."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def passes(name: str) -> bool:
-    """Whether the application may inherit this variable."""
-    return name in INHERITED or name.startswith(INHERITED_PREFIXES)
-
-
-def is_secret(name: str, value: str) -> bool:
-    """Whether a variable's value has to be kept out of everything that is shown.
-
-    A short plain word (V(production), V(8080), V(false)) is no secret unless the variable's name says so: taking it out
-    of every text would only make texts wrong.
-    """
-    words = ("PASS", "PW", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "DSN", "URL", "SALT", "PRIVATE", "CERT")
-    if any(word in name.upper() for word in words):
-        return len(value) >= 4
-    return len(value) >= 4 and not PLAIN.fullmatch(value)
-
-
 def require_files(project_dir: str, config_file: str, python: str) -> None:
     if not os.path.isdir(project_dir):
         raise ApplicationError(
@@ -184,16 +153,34 @@ class Alembic:
         answer = self._ask("render", command=command, revision=revision, heads=list(heads))
         return self.mask(str(answer["sql"]))
 
+    def script(self, command: str, revision: str, heads: Tuple[str, ...]) -> Script:
+        """As M(render), statement by statement, as they are to be run: secrets of the application may be in them."""
+        answer = self._ask("render", command=command, revision=revision, heads=list(heads))
+        return Script(tuple(Rendered(**piece) for piece in answer["statements"]), frozenset(answer["known"]))
+
     def execute(self, command: str, revision: str) -> Plan:
         """Run I(command). What comes back is what happened, with the heads read anew from the database."""
+        return self._change("execute", command=command, revision=revision)
+
+    def create(self, revision: str) -> Plan:
+        """Make the tables of the application's metadata and write I(revision) down, both or neither."""
+        return self._change("create", command="stamp", revision=revision)
+
+    def _change(self, operation: str, **arguments: str) -> Plan:
         try:
-            answer = self._ask("execute", command=command, revision=revision)
+            answer = self._ask(operation, **arguments)
         except ApplicationError as error:
             raise _failure.with_position(error, self._position()) from error
+        plan = Plan(before=tuple(answer["before"]), after=tuple(answer["after"]), revisions=tuple(answer["revisions"]))
+        return replace(plan, after=self.arrived(plan))
+
+    def arrived(self, plan: Plan) -> Tuple[str, ...]:
+        """The heads that the database has after others ran I(plan); ApplicationError where they are not the plan's."""
         current = self._position()
-        if current is None or set(current) != set(answer["after"]):
+        if current is None or set(current) != set(plan.after):
+            answer = {"before": list(plan.before), "after": list(plan.after), "revisions": list(plan.revisions)}
             raise _failure.not_kept(answer, current)
-        return Plan(before=tuple(answer["before"]), after=current, revisions=tuple(answer["revisions"]))
+        return current
 
     def _position(self) -> Optional[Tuple[str, ...]]:
         """The database's heads now; None where even that cannot be found out."""
@@ -260,11 +247,3 @@ def masked(value: Any, mask: Mask) -> Any:
     if isinstance(value, list):
         return [masked(item, mask) for item in value]
     return {key: masked(item, mask) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def plain_values(params: Mapping[str, Any]) -> List[str]:
-    """Values of the argument C(environment) that are no secrets, although all of it is treated as if it were one."""
-    environment = params.get("environment") or {}
-    own = {name: text(value) for name, value in environment.items()}
-    hidden = {value for name, value in own.items() if is_secret(name, value)} | {params.get("login_password") or ""}
-    return sorted(set(own.values()) - hidden)

@@ -48,6 +48,27 @@ class LenientInterpolation(configparser.BasicInterpolation):
             return value.replace("%", "%%")
 
 
+class Recorder(io.StringIO):
+    """What Alembic's offline mode writes, which hands over one statement (or comment) at a time.
+
+    I(at) gives the revision that is running and its file.
+    """
+
+    def __init__(self, at: Callable[[], Tuple[str, str]]) -> None:
+        super().__init__()
+        self.pieces: List[Dict[str, Any]] = []
+        self._at = at
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            revision, path = self._at()
+            lines = [frame.lineno for frame in traceback.extract_stack() if path and same_file(frame.filename, path)]
+            self.pieces.append(
+                {"revision": revision, "file": path, "line": lines[-1] if lines else 0, "text": text.strip()}
+            )
+        return super().write(text)
+
+
 class Session:
     """One request's Alembic configuration and what became known while env.py ran."""
 
@@ -56,7 +77,7 @@ class Session:
         from alembic.script import ScriptDirectory
 
         self.request = request
-        self.output = io.StringIO()
+        self.output = Recorder(self.at)
         path = request["config_file"]
         files: Dict[str, Any] = {"toml_file": path} if path.endswith(".toml") else {"file_": path}
         if "file_" in files and "toml_file" in inspect.signature(Config).parameters:
@@ -70,6 +91,7 @@ class Session:
         self.after: Tuple[str, ...] = ()
         self.done: List[Any] = []
         self.step: Optional[Any] = None
+        self.creating = False
         self.facts: Dict[str, Any] = {}
 
     def run(self, function: Callable[[Tuple[str, ...], Any], Iterable[Any]], **options: Any) -> None:
@@ -96,6 +118,12 @@ class Session:
         if command == "downgrade":
             return list(self.script._downgrade_revs(revision, heads))  # type: ignore[arg-type]
         return list(self.script._stamp_revs(revision, heads))
+
+    def at(self) -> Tuple[str, str]:
+        """The revision that Alembic is at and its file; both empty between two of them."""
+        if self.step is None or is_stamp(self.step):
+            return "", ""
+        return str(self.step.revision.revision), str(self.step.revision.path)
 
     def watched(self, steps: Iterable[Any]) -> Iterator[Any]:
         """The I(steps), noting which one Alembic is at: it asks for the next only when one is done."""
@@ -399,8 +427,11 @@ def inspect_database(session: Session) -> Dict[str, Any]:
         known = {revision.revision for revision in script.walk_revisions()}
         unknown = [name for name in heads if name not in known]
         pending = [] if unknown else [step.revision for step in script._upgrade_revs("heads", heads)]  # type: ignore[arg-type]
-        at_head = not unknown and not pending and set(heads) == set(wanted)
         tables = existing_tables(context, metadata)
+        # An application without revisions is at their end as soon as its tables are there.
+        at_head = not unknown and not pending and set(heads) == set(wanted) and bool(wanted or tables)
+        # Without a revision, the tables may be what the newest one would have made.
+        compared = metadata is not None and (at_head or bool(not heads and tables))
         session.facts = {
             "current": list(heads),
             "heads": list(wanted),
@@ -408,9 +439,10 @@ def inspect_database(session: Session) -> Dict[str, Any]:
             "pending": [described(revision) for revision in pending],
             "branches": sorted(item.revision for item in script.walk_revisions() if item.is_branch_point),
             "at_head": at_head,
-            "unversioned": not heads and bool(tables),
+            "unversioned": not heads and bool(wanted and tables),
             "existing_tables": tables,
-            "drift": drift_of(context, metadata) if at_head and metadata is not None else [],
+            "compared": compared,
+            "drift": drift_of(context, metadata) if compared else [],
             "model": model_of(metadata, session.request["schema"]),
         }
         return []
@@ -454,10 +486,54 @@ def render(session: Session) -> Dict[str, Any]:
     heads = tuple(session.request["heads"])
 
     def offline(current: Tuple[str, ...], context: Any) -> Iterable[Any]:
+        # Where env.py leaves the driver's parameter style as it is, percent signs would be doubled, as for parameters.
+        context.dialect.identifier_preparer._double_percents = False
         return session.watched(session.steps(current))
 
     session.run(offline, as_sql=True, starting_rev=heads or None, destination_rev=session.request["revision"])
-    return {"sql": session.output.getvalue()}
+    return {
+        "sql": session.output.getvalue(),
+        "statements": session.output.pieces,
+        "known": sorted(revision.revision for revision in session.script.walk_revisions()),
+    }
+
+
+def create(session: Session) -> Dict[str, Any]:
+    """Make the tables of the application's metadata, and write down that they are at the request's revision."""
+
+    def apply(heads: Tuple[str, ...], context: Any) -> Iterable[Any]:
+        if heads:
+            raise Refusal("not_empty", f"The database is at revision {', '.join(heads)} already.")
+        metadata = metadata_list(context.opts.get("target_metadata"))
+        if not metadata:
+            raise Refusal("no_metadata", "env.py gives Alembic no target_metadata.")
+        steps = list(session.script._stamp_revs(session.request["revision"], heads))
+
+        def make(**_options: Any) -> None:
+            for one in metadata:
+                one.create_all(context.connection, checkfirst=False)
+
+        session.after = heads_after(session, heads, steps)
+        session.creating = True
+        if not steps:  # The application has no revisions yet.
+            with context.begin_transaction(_per_migration=True):
+                make()
+            return []
+        # As Alembic's first step, so that tables and revision are kept together or not at all.
+        steps[0].migration_fn = make
+        return session.watched(steps)
+
+    session.run(apply, destination_rev=session.request["revision"])
+    return moved(session)
+
+
+def moved(session: Session) -> Dict[str, Any]:
+    """Where the database was, where it is meant to be now, and what ran."""
+    return {
+        "before": list(session.before),
+        "after": list(session.after),
+        "revisions": of_steps(session, session.done),
+    }
 
 
 def execute(session: Session) -> Dict[str, Any]:
@@ -469,11 +545,7 @@ def execute(session: Session) -> Dict[str, Any]:
         return session.watched(steps)
 
     session.run(apply, destination_rev=session.request["revision"])
-    return {
-        "before": list(session.before),
-        "after": list(session.after),
-        "revisions": of_steps(session, session.done),
-    }
+    return moved(session)
 
 
 OPERATIONS: Dict[str, Callable[[Session], Dict[str, Any]]] = {
@@ -482,6 +554,7 @@ OPERATIONS: Dict[str, Callable[[Session], Dict[str, Any]]] = {
     "locate": locate,
     "render": render,
     "execute": execute,
+    "create": create,
 }
 
 
@@ -536,6 +609,8 @@ def kind_of(error: BaseException, errors: List[BaseException], session: Optional
 
     if isinstance(error, Refusal):
         return error.kind
+    if session and session.creating:
+        return "create"
     if session and session.step is not None:
         return "revision"
     if session and session.done:

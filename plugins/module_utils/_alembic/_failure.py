@@ -36,6 +36,12 @@ CONNECTION_ADVICE: Dict[str, str] = {
     "3D000": "Create the database first, e.g. with community.postgresql.postgresql_db.",
     "53300": "Raise max_connections or stop what holds the connections.",
 }
+CREATE_ADVICE: Dict[str, str] = {
+    "42P07": "Tables are there already. Where they are the application's, compare and stamp them (strategy existing); "
+    "else empty the database or name another one.",
+    "42710": "A type of that name is there already. Drop it (DROP TYPE ...), or empty the database.",
+}
+MODEL_ADVICE = "Correct the application's model, then run the same command again."
 REVISION_ADVICE = "Correct the revision, then run the same command again."
 
 
@@ -51,6 +57,14 @@ def explained(failure: Mapping[str, Any], output: str, python: str, project_dir:
         if statement:
             text += f" Statement: {statement}"
         advice = BY_SQLSTATE.get(failure.get("sqlstate", ""), REVISION_ADVICE)
+    elif kind == "create":
+        text = f"The tables of the application's metadata could not be made{where}: {message}"
+        statement = one_line(failure.get("statement") or "", 400)
+        if statement:
+            text += f" Statement: {statement}"
+        advice = CREATE_ADVICE.get(failure.get("sqlstate", "")) or BY_SQLSTATE.get(
+            failure.get("sqlstate", ""), MODEL_ADVICE
+        )
     elif kind == "commit":
         text = f"The revisions ran, but the database refused to keep them{where}: {message}"
         advice = BY_SQLSTATE.get(failure.get("sqlstate", ""), REVISION_ADVICE)
@@ -72,6 +86,12 @@ def explained(failure: Mapping[str, Any], output: str, python: str, project_dir:
             "Tell the application its database by url_variable (a name that its settings read) or by environment; "
             "env.py may also read sqlalchemy.url of Alembic's configuration."
         )
+    elif kind == "not_empty":
+        text = f"Nothing was made: {message}"
+        advice = "Bring the database up with the application's revisions (command upgrade), or name an empty one."
+    elif kind == "no_metadata":
+        text = f"Nothing was made: {message}"
+        advice = "Let env.py set target_metadata to the application's MetaData, or use the application's revisions."
     elif kind == "env_idle":
         text = message
         advice = "Let env.py call context.run_migrations(), as the one that 'alembic init' writes does."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from .._transfer._model import ForeignKey, TargetColumn, TargetTable
 from .._transfer._types import SqlType, parse_type
@@ -73,6 +73,18 @@ SELECT c.relname, i.indisprimary, i.indisunique, i.indpred IS NULL,
  WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND m.amname = 'btree' AND i.indexprs IS NULL AND i.indisvalid
  ORDER BY c.relname, i.indisprimary DESC, x.relname
 """
+
+
+_INDEX_NAMES = """
+SELECT x.relname::text, i.indisvalid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+ WHERE x.relnamespace = to_regnamespace(quote_ident(%s))
+"""
+
+
+def index_names(session: Session, schema: str) -> Tuple[FrozenSet[str], FrozenSet[str]]:
+    """Names of the valid indexes of I(schema), and of those whose build was not finished."""
+    found = session.query(_INDEX_NAMES, (schema,))
+    return frozenset(name for name, valid in found if valid), frozenset(name for name, valid in found if not valid)
 
 
 def read_tables(session: Session, schema: str) -> List[TargetTable]:

@@ -11,10 +11,14 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 
 from .._errors import TargetError
 from .._transfer._fast import CHUNK_BYTES, CHUNK_ROWS, FIELD, NULL, ROW, Packed
-from ._session import Session, Statement, columns, compose, identifier
+from .._transfer._wire import HEADER, TRAILER
+from ._session import Session, Statement, columns, compose, identifier, raw
 
 #: Chunks between the two threads.
 QUEUED = 2
+
+#: Characters of a row that is sent in pieces of so many.
+PIECE_CHARACTERS = 1 << 20
 
 #: Seconds that a COPY gets to end by itself before the server is asked to stop it.
 ABORT_PATIENCE = 2.0
@@ -54,6 +58,18 @@ def encode_chunk(rows: Sequence[Literals]) -> bytes:
     return (escaped + "\n").encode()
 
 
+def encode_large(row: Literals) -> Iterator[bytes]:
+    """COPY text of one row but for the end of its line, in pieces, so that a long value is not held several times."""
+    for place, field in enumerate(row):
+        if place:
+            yield FIELD.encode()
+        if field is None:
+            yield NULL.encode()
+            continue
+        for start in range(0, len(field), PIECE_CHARACTERS):
+            yield field[start : start + PIECE_CHARACTERS].translate(_FIELD_ESCAPES).encode()
+
+
 def escape_packed(text: bytes) -> bytes:
     """COPY text of rows in which the separators are separators only."""
     escaped = text.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
@@ -69,11 +85,20 @@ def chunks(rows: Iterable[Union[Literals, Packed]]) -> Iterator[Tuple[int, bytes
             if batch:
                 yield len(batch), encode_chunk(batch)
                 batch, size = [], 0
-            yield row.rows, escape_packed(row.text)
+            yield row.rows, row.text if row.binary else escape_packed(row.text)
+            continue
+        # Counting characters is cheap, and the bound needs no precision.
+        length = sum([len(field) for field in row if field is not None])
+        if length > PIECE_CHARACTERS:
+            if batch:
+                yield len(batch), encode_chunk(batch)
+                batch, size = [], 0
+            for piece in encode_large(row):
+                yield 0, piece
+            yield 1, b"\n"
             continue
         batch.append(row)
-        # Counting characters is cheap, and the bound needs no precision.
-        size += sum([len(field) for field in row if field is not None])
+        size += length
         if len(batch) >= CHUNK_ROWS or size >= CHUNK_BYTES:
             yield len(batch), encode_chunk(batch)
             batch, size = [], 0
@@ -88,26 +113,33 @@ def copy_in(
     names: Sequence[str],
     rows: Iterable[Union[Literals, Packed]],
     advance: Optional[Callable[[int, int], None]] = None,
+    binary: bool = False,
 ) -> Copied:
     """Append I(rows) (fields as COPY literals, or packed, not escaped) to a table; I(advance) hears of rows and bytes on the way.
 
-    The caller's thread makes the rows. An error that I(rows) raises ends the COPY and is raised here; the server's own
+    With I(binary), all of them are packed in binary format. The caller's thread makes the rows. An error that I(rows) raises ends the COPY and is raised here; the server's own
     error is a TargetError whose details['context'] names the line, counted from 1 over I(rows).
     """
+    text = "FORMAT text, DELIMITER E'\\x02', NULL E'\\x04', ENCODING 'UTF8'"
     statement = compose(
-        "COPY {table} ({columns}) FROM STDIN WITH (FORMAT text, DELIMITER E'\\x02', NULL E'\\x04', ENCODING 'UTF8')",
+        "COPY {table} ({columns}) FROM STDIN WITH ({how})",
+        how=raw("FORMAT binary" if binary else text),
         table=identifier(schema, table),
         columns=columns(names),
     )
     pipe = _Inbound(session, statement)
     total_rows = total_bytes = 0
     try:
+        if binary:
+            pipe.put(HEADER)
         for count, data in chunks(rows):
             pipe.put(data)
             total_rows += count
             total_bytes += len(data)
             if advance is not None:
                 advance(count, len(data))
+        if binary:
+            pipe.put(TRAILER)
         pipe.finish()
     except _Aborted:
         pipe.stop()  # Raises the server's error.
@@ -137,6 +169,7 @@ class _Inbound:
             self._error = error
 
     def put(self, data: Optional[bytes]) -> None:
+        """Hand over a chunk, which is not empty: that would be the end, as is None."""
         while self._thread.is_alive():
             try:
                 self._chunks.put(data, timeout=0.2)

@@ -115,34 +115,41 @@ def read_foreign_keys(session: Session, schema: str, tables: Sequence[str]) -> L
 
 
 def drop_foreign_keys(session: Session, keys: Sequence[KeyDefinition]) -> None:
-    """Take I(keys) away."""
+    """Take those of I(keys) away that are there."""
     for key in keys:
         session.execute(
             compose(
-                "ALTER TABLE {table} DROP CONSTRAINT {name}",
+                "ALTER TABLE IF EXISTS {table} DROP CONSTRAINT IF EXISTS {name}",
                 table=identifier(key.schema, key.table),
                 name=identifier(key.name),
             )
         )
 
 
-def add_foreign_keys(session: Session, keys: Sequence[KeyDefinition]) -> None:
-    """Put I(keys) back as they were; those that are there already stay."""
+def add_foreign_keys(session: Session, keys: Sequence[KeyDefinition], checked: bool = True) -> None:
+    """Put I(keys) back as they were; those that are there already stay.
+
+    Unless I(checked), rows are not looked at yet, and the keys that hold for every row are V(NOT VALID) until
+    C(check_foreign_key) has been called.
+    """
     for key in keys:
         table, name = identifier(key.schema, key.table), identifier(key.name)
-        present = session.value(
-            "SELECT true FROM pg_constraint WHERE contype = 'f' AND conname = %s"
+        valid = session.value(
+            "SELECT convalidated FROM pg_constraint WHERE contype = 'f' AND conname = %s"
             " AND conrelid = to_regclass(quote_ident(%s) || '.' || quote_ident(%s))",
             (key.name, key.schema, key.table),
         )
-        if present:
+        if valid is not None:
+            if checked and key.checked and not valid:
+                check_foreign_key(session, key)
             continue
+        later = " NOT VALID" if key.checked and not checked else ""
         session.execute(
             compose(
                 "ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
                 table=table,
                 name=name,
-                definition=raw(key.definition),
+                definition=raw(key.definition + later),
             )
         )
         if key.comment is not None:
@@ -154,6 +161,17 @@ def add_foreign_keys(session: Session, keys: Sequence[KeyDefinition]) -> None:
                     text=literal(key.comment),
                 )
             )
+
+
+def check_foreign_key(session: Session, key: KeyDefinition) -> None:
+    """Look for rows that break a key of C(add_foreign_keys)."""
+    session.execute(
+        compose(
+            "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+            table=identifier(key.schema, key.table),
+            name=identifier(key.name),
+        )
+    )
 
 
 class IndexDefinition(NamedTuple):

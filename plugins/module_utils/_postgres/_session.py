@@ -166,8 +166,10 @@ class Session:
             return int(cursor.rowcount)
 
     @contextmanager
-    def transaction(self, isolation: str = "", read_only: bool = False) -> Iterator[None]:
+    def transaction(self, isolation: str = "", read_only: bool = False, snapshot: str = "") -> Iterator[None]:
         """Everything inside is committed together, or rolled back when an error leaves the block.
+
+        I(snapshot) is what another session's M(export_snapshot) gave: this one sees the same rows then.
 
         Inside another transaction the block is a part of that one, and ends with it.
         """
@@ -186,6 +188,8 @@ class Session:
         self.execute(" ".join(words))
         self._depth = 1
         try:
+            if snapshot:
+                self.execute(compose("SET TRANSACTION SNAPSHOT {snapshot}", snapshot=literal(snapshot)))
             yield
         except BaseException:
             self._depth = 0
@@ -209,6 +213,10 @@ class Session:
                 self.execute("RELEASE SAVEPOINT mcps_part")
             raise
         self.execute("RELEASE SAVEPOINT mcps_part")
+
+    def export_snapshot(self) -> str:
+        """The name by which others see what this transaction sees, for as long as it lasts."""
+        return str(self.value("SELECT pg_catalog.pg_export_snapshot()"))
 
     def cancel(self) -> None:
         """Ask the server to stop the statement that another thread runs on this connection."""
@@ -305,30 +313,33 @@ def visit(params: Mapping[str, Any], purpose: str = "") -> Session:
     driver = psycopg2()
     host = params.get("login_host") or ""
     secret = params.get("login_password") or ""
+    where = f"database '{params.get('login_db')}' on {host or 'the local socket'}:{params.get('login_port')}"
+    name = f"mcps.postgres {purpose}".strip() + f" {socket.gethostname()}:{os.getpid()}"
+    try:
+        connection = driver.connect(
+            application_name=name[:63], connect_timeout=20, keepalives_idle=30, **connection_arguments(params)
+        )
+    except driver.Error as error:
+        raise target_error(error, where, secret, "Cannot connect to") from error
+    connection.autocommit = True
+    return Session(connection, where, secret)
+
+
+def connection_arguments(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """The login_* arguments of M(_argspec.target_spec) in libpq's words, the password among them."""
+    host = params.get("login_host") or ""
     given = {
         "host": host,
         "port": params.get("login_port"),
         "user": params.get("login_user"),
-        "password": secret,
+        "password": params.get("login_password") or "",
         "dbname": params.get("login_db"),
         "sslmode": params.get("ssl_mode") or default_ssl_mode(host),
         "sslrootcert": params.get("ca_cert"),
         "sslcert": params.get("ssl_cert"),
         "sslkey": params.get("ssl_key"),
     }
-    where = f"database '{params.get('login_db')}' on {host or 'the local socket'}:{params.get('login_port')}"
-    name = f"mcps.postgres {purpose}".strip() + f" {socket.gethostname()}:{os.getpid()}"
-    try:
-        connection = driver.connect(
-            application_name=name[:63],
-            connect_timeout=20,
-            keepalives_idle=30,
-            **{key: setting for key, setting in given.items() if setting not in (None, "")},
-        )
-    except driver.Error as error:
-        raise target_error(error, where, secret, "Cannot connect to") from error
-    connection.autocommit = True
-    return Session(connection, where, secret)
+    return {key: setting for key, setting in given.items() if setting not in (None, "")}
 
 
 def _require_suitable(session: Session, params: Mapping[str, Any]) -> None:
@@ -374,7 +385,7 @@ def target_error(error: Any, where: str, secret: str = "", action: str = "") -> 
     diagnostics = getattr(error, "diag", None)
     text = (getattr(diagnostics, "message_primary", None) or str(error)).strip()
     code = getattr(error, "pgcode", None) or ""
-    details: Dict[str, Any] = {"sqlstate": code}
+    details: Dict[str, Any] = {"sqlstate": code, "reason": " ".join(text.split())}
     for field in ("schema_name", "table_name", "column_name", "constraint_name", "message_detail", "context"):
         found = getattr(diagnostics, field, None) if diagnostics else None
         if found:

@@ -42,6 +42,7 @@ from ._copy import copy_in, copy_out
 from ._definitions import (
     IndexDefinition,
     add_foreign_keys,
+    check_foreign_key,
     create_indexes,
     disable_triggers,
     drop_foreign_keys,
@@ -62,6 +63,9 @@ LOCK_PATIENCE = 10.0
 #: Classes of SQLSTATE that speak of a value or a row: data, constraints, a program limit (row or key too long), errors
 #: raised by functions behind generated columns and checks.
 _ROW_ERRORS = ("22", "23", "54", "P0", "38")
+
+#: SQLSTATEs: a row without a parent; what this version, or this kind of table, does not have.
+NO_PARENT, NOT_SUPPORTED, WRONG_KIND = "23503", "0A000", "42809"
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "c": "a type"}
 
@@ -230,10 +234,36 @@ class PostgresTarget:
             with self._session.savepoint():
                 add_foreign_keys(self._session, run.keys)
         except TargetError as error:
-            if error.details.get("sqlstate") == "23503":
+            if error.details.get("sqlstate") == NO_PARENT:
                 return False
             raise
         return True
+
+    def promise_keys(self, run: Run) -> bool:
+        if not all(key.checked for key in run.keys):
+            return False
+        try:
+            with self._session.transaction():
+                add_foreign_keys(self._session, run.keys, checked=False)
+        except TargetError as error:
+            # Before version 18, a key of a partitioned table is checked when it is made, or not at all.
+            if error.details.get("sqlstate") in (NOT_SUPPORTED, WRONG_KIND):
+                return False
+            raise
+        return True
+
+    def check_key(self, key: KeyDefinition) -> bool:
+        try:
+            with self._session.transaction():
+                check_foreign_key(self._session, key)
+        except TargetError as error:
+            if error.details.get("sqlstate") == NO_PARENT:
+                return False
+            raise
+        return True
+
+    def drop_keys(self, run: Run) -> None:
+        drop_foreign_keys(self._session, run.keys)
 
     # Tables in parts
 
@@ -245,12 +275,17 @@ class PostgresTarget:
             self._journal.open(run, table, {"indexes": indexes, "triggers": triggers})
 
     def load_part(
-        self, table: TableMap, rows: Iterable[Union[Sequence[Literal], Packed]], advance: Callable[[int, int], None]
+        self,
+        table: TableMap,
+        rows: Iterable[Union[Sequence[Literal], Packed]],
+        advance: Callable[[int, int], None],
+        binary: bool = False,
     ) -> Tuple[int, int]:
         name = table.target.name
         self._session.use_application_path(self._schema)
         try:
-            copied = copy_in(self._session, self._schema, name, [c.target.name for c in table.columns], rows, advance)
+            names = [column.target.name for column in table.columns]
+            copied = copy_in(self._session, self._schema, name, names, rows, advance, binary)
             self._session.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except TargetError as error:
             raise _refused(error, name) from error
@@ -324,6 +359,7 @@ class PostgresTarget:
                 {name: rows for name, rows in expected.items() if found[name]},
                 {name: rows for name, rows in found.items() if rows},
             )
+            drop_foreign_keys(self._session, run.keys)
             if expected:
                 self.empty(list(expected))
             for table in run.open.values():
@@ -354,6 +390,7 @@ class PostgresTarget:
         rows: Iterable[Union[Sequence[Literal], Packed]],
         keep_indexes: bool,
         advance: Callable[[int, int], None],
+        binary: bool = False,
     ) -> Tuple[int, int]:
         name = table.target.name
         indexes = [] if keep_indexes else read_plain_indexes(self._session, self._schema, name)
@@ -361,9 +398,8 @@ class PostgresTarget:
             drop_indexes(self._session, indexes)
             self._session.use_application_path(self._schema)
             try:
-                copied = copy_in(
-                    self._session, self._schema, name, [c.target.name for c in table.columns], rows, advance
-                )
+                names = [column.target.name for column in table.columns]
+                copied = copy_in(self._session, self._schema, name, names, rows, advance, binary)
                 # What was put off to the commit has to be found here, and would keep indexes from being made.
                 self._session.execute("SET CONSTRAINTS ALL IMMEDIATE")
                 create_indexes(self._session, indexes)

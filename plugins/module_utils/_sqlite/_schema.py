@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._transfer._model import ForeignKey, SourceColumn, SourceTable
-from ._names import ROWID_NAMES, compose, folded, spelled
+from ._names import ROWID_NAMES, compose, folded, joined, spelled
 
 Query = Callable[[str], List[Tuple[Any, ...]]]
 
@@ -29,8 +29,24 @@ def read_tables(query: Query) -> List[SourceTable]:
     finished: List[SourceTable] = []
     for table in tables:
         resolved = tuple(_resolve(key, kinds, keys, columns) for key in table.foreign_keys)
-        finished.append(replace(table, foreign_keys=resolved, autoincrement=counters.get(table.name)))
+        whole = replace(table, foreign_keys=resolved, autoincrement=counters.get(table.name))
+        finished.append(_with_a_key(query, whole))
     return finished
+
+
+def _with_a_key(query: Query, table: SourceTable) -> SourceTable:
+    """I(table) with its rowid for a key where NULLs stand in its primary key, which SQLite allows; unique it is still.
+
+    Only a key that is not declared NOT NULL, and that is no rowid, has to be looked at for that (sqlite.org,
+    lang_createtable.html#the_primary_key).
+    """
+    nullable = [name for name in table.primary_key if not any(c.name == name and c.not_null for c in table.columns)]
+    if table.kind != "table" or not nullable or table.rowid is None or (table.rowid,) == table.primary_key:
+        return table
+    missing = joined(" OR ", [compose("{name} IS NULL", name=name) for name in nullable])
+    if not query(compose("SELECT 1 FROM main.{table} WHERE {missing} LIMIT 1", table=table.name, missing=missing)):
+        return table
+    return replace(table, primary_key=(), unique=tuple(sorted({*table.unique, table.primary_key})))
 
 
 def _kinds(query: Query) -> Dict[str, str]:

@@ -120,6 +120,19 @@ class SqliteSource:
         first, last = next(self.query(statement, what=table.name))
         return None if first is None else (first, last)
 
+    def outermost(self, table: SourceTable, column: str, limit: int, smallest: bool) -> Optional[int]:
+        """The largest (or smallest) INTEGER of a column that is within C(-limit) and C(limit - 1), None without one."""
+        _check_columns(table, [column])
+        statement = compose(
+            "SELECT {aggregate}({column}) FROM main.{table} AS t"
+            " WHERE typeof({column}) = 'integer' AND {column} BETWEEN ? AND ?",
+            aggregate=Sql("min" if smallest else "max"),
+            column=column_of_t(column),
+            table=table.name,
+        )
+        found: Optional[int] = next(self.query(statement, [-limit, limit - 1], table.name))[0]
+        return found
+
     def rows(
         self,
         table: SourceTable,

@@ -18,15 +18,17 @@ from __future__ import annotations
 import math
 import re
 import struct
+import sys
 from array import array
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Collection, Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from . import _json
 from ._fast import LONGEST, NULL, ROW, FastForm, Fields, Take, among, as_it_is, each, shaped, text_within
 from ._types import SqlType
 from ._values import InvalidText, Misfit, SqliteValue, sample, storage_class
+from ._wire import wired_vector
 
 _ROW = ROW.encode()
 EPOCH = datetime(1970, 1, 1)
@@ -55,6 +57,15 @@ class Codec:
     def singly(self) -> Take:
         """Texts are converted by M(encode), equal ones of a chunk once."""
         return each(self.encode, Misfit)
+
+    def all_fit(self, texts: Iterable[bytes]) -> bool:
+        """Whether M(encode) takes each of I(texts)."""
+        try:
+            for text in texts:
+                self.encode(text.decode())
+        except Misfit:
+            return False
+        return True
 
     def canonical(self, literal: str) -> str:
         """The normal form of a literal that this type printed or C(encode) made."""
@@ -133,7 +144,7 @@ class NumericCodec(Codec):
             "real": f"'r' || printf('{DIGITS}', {column})",
             "text": f"'t' || {text_within(column)}",
         }
-        return FastForm(forms, each(self._marked, Misfit))
+        return FastForm(forms, each(self._marked, Misfit), certain=_without_exponents)
 
     def _marked(self, text: str) -> str:
         make: Dict[str, Callable[[str], SqliteValue]] = {"i": int, "r": float, "t": str}
@@ -156,6 +167,11 @@ class NumericCodec(Codec):
         except InvalidOperation:
             return literal
         return plain_decimal(number) if number.is_finite() else str(number)
+
+
+def _without_exponents(texts: Collection[bytes]) -> bool:
+    """Of an exponent PostgreSQL may make more digits than an index takes."""
+    return not any(b"e" in text or b"E" in text for text in texts)
 
 
 def plain_decimal(number: Decimal) -> str:
@@ -333,7 +349,17 @@ class JsonCodec(Codec):
             "integer": column,
             "real": f"char({ord(REAL)}) || {exact_real(column)}",
         }
-        return FastForm(forms, self._documents)
+        return FastForm(forms, self._documents, certain=self._certain)
+
+    def _certain(self, documents: Collection[bytes]) -> bool:
+        mark = REAL.encode()
+        try:
+            for document in documents:
+                if document[:1] != mark:
+                    self.check(document.decode())
+        except Misfit:
+            return False
+        return True
 
     def _documents(self, text: bytes, fields: Fields) -> Optional[Fields]:
         if REAL.encode() in text:
@@ -425,6 +451,22 @@ def time_shapes(sql_type: SqlType) -> List[str]:
     return ["00:00", "00:00:00", *("00:00:00." + "0" * count for count in range(1, digits + 1))]
 
 
+def are_dates(texts: Iterable[bytes]) -> bool:
+    """Whether I(texts), which look like dates with or without a time, begin with days of the calendar."""
+    try:
+        for text in {text[:10] for text in texts}:
+            date.fromisoformat(text.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def are_times(texts: Iterable[bytes]) -> bool:
+    """Whether I(texts), which look like times or are empty, are times of day."""
+    known = {text[:8] for text in texts if text}
+    return all(text[:2] < b"24" and text[3:5] < b"60" and text[6:8] < b"60" for text in known)
+
+
 #: What PostgreSQL would take for the first second of the next day or minute.
 NO_TIME = (" 24", "T24", ":60")
 
@@ -441,7 +483,9 @@ class TimestampCodec(Codec):
     def fast(self, column: str) -> FastForm:
         shapes = [f"0000-00-00{sign}{time}" for time in time_shapes(self.type) for sign in " T"]
         return FastForm(
-            {"text": text_within(column, 26, 2)}, shaped(frozenset(["0000-00-00", *shapes]), without=NO_TIME)
+            {"text": text_within(column, 26, 2)},
+            shaped(frozenset(["0000-00-00", *shapes]), without=NO_TIME),
+            certain=lambda texts: are_dates(texts) and are_times(text[11:] for text in texts),
         )
 
     def _parse(self, value: SqliteValue) -> Tuple[datetime, str, Optional[timedelta]]:
@@ -478,7 +522,7 @@ class TimestampTzCodec(TimestampCodec):
         ]
         # A displacement may leave the years that both sides know.
         without = (*NO_TIME, ROW + "000", ROW + "9999")
-        return FastForm({"text": text_within(column, 32, 2)}, shaped(frozenset(shapes), without))
+        return FastForm({"text": text_within(column, 32, 2)}, shaped(frozenset(shapes), without), certain=self.all_fit)
 
 
 class DateCodec(Codec):
@@ -498,7 +542,7 @@ class DateCodec(Codec):
         return str(value)
 
     def fast(self, column: str) -> FastForm:
-        return FastForm({"text": text_within(column, 10, 10)}, shaped(frozenset(["0000-00-00"])))
+        return FastForm({"text": text_within(column, 10, 10)}, shaped(frozenset(["0000-00-00"])), certain=are_dates)
 
 
 class TimeCodec(Codec):
@@ -519,7 +563,8 @@ class TimeCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         shapes = frozenset(time_shapes(self.type))
-        return FastForm({"text": text_within(column, 15, 5)}, shaped(shapes, without=(ROW + "24", ":60")))
+        form = {"text": text_within(column, 15, 5)}
+        return FastForm(form, shaped(shapes, without=(ROW + "24", ":60")), certain=are_times)
 
 
 class IntervalCodec(Codec):
@@ -604,10 +649,43 @@ class VectorCodec(Codec):
         if self.half:
             # pgvector rounds twice there, through float32.
             return super().fast(column)
-        return FastForm({"text": text_within(column, shortest=2)}, self._digits)
+        forms = {"text": text_within(column, shortest=2), "blob": f"'x' || hex({self._whole(column)})"}
+        return FastForm(forms, self._digits, self._wired, self._certain)
+
+    def _certain(self, texts: Collection[bytes]) -> bool:
+        blobs = [text for text in texts if text[:1] == b"x"]
+        return self._wired(b"", blobs) is not None and self.all_fit(text for text in texts if text[:1] != b"x")
+
+    def _whole(self, column: str) -> str:
+        """SQL: I(column), which is a BLOB, if it is as long as a vector of this type."""
+        length = self.type.length
+        right = f"= {4 * length}" if length is not None else f"BETWEEN 4 AND {LONGEST} AND length({column}) % 4 = 0"
+        return f"CASE WHEN length({column}) {right} THEN {column} END"
+
+    def _wired(self, _text: bytes, fields: Fields) -> Optional[List[Optional[bytes]]]:
+        wired: List[Optional[bytes]] = []
+        try:
+            for field in fields:
+                if field[:1] == b"x":
+                    raw = bytes.fromhex(field[1:].decode())
+                    numbers = array("f", raw)
+                    if sys.byteorder == "big":
+                        numbers.byteswap()
+                    # Sign and most of the exponent stand in the last byte; those of infinity and NaN are among these two.
+                    # One that is not finite makes the sum so; doubles hold any sum of float32.
+                    if len(raw[3::4].translate(None, b"\x7f\xff")) != len(numbers) and not math.isfinite(sum(numbers)):
+                        return None
+                    wired.append(wired_vector(numbers))
+                elif field == NULL.encode():
+                    wired.append(None)
+                else:
+                    wired.append(wired_vector(array("f", map(float, _elements(self.encode(field.decode()))))))
+        except (Misfit, ValueError):
+            return None
+        return wired
 
     def _digits(self, text: bytes, fields: Fields) -> Optional[Fields]:
-        # Of whatever else PostgreSQL takes (0x1p3, say) something is none of these.
+        # Of whatever else PostgreSQL takes (0x1p3, say) something is none of these, and the mark of a BLOB is not.
         return None if text.translate(None, b"0123456789+-.eE, []" + ROW.encode() + NULL.encode()) else fields
 
     def _from_text(self, text: str) -> List[float]:

@@ -39,9 +39,11 @@ from typing import (
     Union,
 )
 
+from ._fast import Span
 from ._keys import KeyPlan, OrderTerm, key_plan, normal_form, row_digest
 from ._model import ColumnMap, TableMap, TargetTable
 from ._ports import Progress, RowSource, Silent, SourceRow
+from ._probes import Probe
 from ._rows import RowConverter, RowMisfit
 from ._values import InvalidText, Misfit, SqliteValue, sample
 from ._verdict import TableVerdict, name_row, show_row, show_values
@@ -60,11 +62,41 @@ STREAMED, SOURCE, BOTH, CONTENT = "streamed", "source", "both", "content"
 LOCATION = "ctid"
 
 
+class KeyRange(NamedTuple):
+    """Rows of the target whose whole number I(column), a key, is between I(first) and I(last)."""
+
+    column: str
+    first: int
+    last: int
+
+
+class Digests(NamedTuple):
+    """What the target has in a range: rows, and for each column how many are not NULL, and the SHA-256 (hex) of all."""
+
+    rows: int
+    present: Tuple[int, ...]
+    hashes: Tuple[str, ...]
+
+
 class RowTarget(Protocol):
     """A PostgreSQL schema, read in one transaction: everything that is read belongs to one moment."""
 
-    def rows(self, table: TargetTable, columns: Sequence[str], order_by: Sequence[OrderTerm]) -> Iterator[TargetRow]:
+    def rows(
+        self,
+        table: TargetTable,
+        columns: Sequence[str],
+        order_by: Sequence[OrderTerm],
+        between: Optional[KeyRange] = None,
+    ) -> Iterator[TargetRow]:
         """Rows with just I(columns) as PostgreSQL prints them, in that order, streamed in constant memory."""
+
+    def digests(self, table: TargetTable, probes: Sequence[Tuple[str, Probe]], between: KeyRange) -> Digests:
+        """What the columns of these names hold in that range, rows in the key's order, each as its probe says."""
+
+    def same_documents(
+        self, table: TargetTable, names: Sequence[str], between: KeyRange, texts: Sequence[bytes]
+    ) -> bool:
+        """Whether the columns I(names) of jsonb hold, row by row, what I(texts) mean (see C(Chunk))."""
 
 
 class Spool(Protocol):
@@ -110,14 +142,17 @@ def compare_table(
     watch: Optional[Mapping[str, bool]] = None,
     quarantined: AbstractSet[Tuple[SqliteValue, ...]] = frozenset(),
     progress: Optional[Progress] = None,
+    span: Optional[Span] = None,
 ) -> TableVerdict:
-    """Compare one mapped table.
+    """Compare one mapped table, or the rows of I(span), which only a table of C(_ranges) has.
 
     I(limit) bounds the differences that are described, never those that are counted. I(watch) names target columns of
     whole numbers whose outermost value is wanted: true for the smallest, false for the largest. I(quarantined) holds the
     keys (source values of C(SourceTable.key), in that order) of rows that must not be in the target.
     """
-    comparison = _Comparison(table, source, target, make_spool, limit, watch or {}, quarantined, progress or Silent())
+    comparison = _Comparison(
+        table, source, target, make_spool, limit, watch or {}, quarantined, progress or Silent(), span
+    )
     started = time.monotonic()
     order = comparison.first_order
     while True:
@@ -151,7 +186,9 @@ class _Comparison:
         watch: Mapping[str, bool],
         quarantined: AbstractSet[Tuple[SqliteValue, ...]],
         progress: Progress,
+        span: Optional[Span],
     ) -> None:
+        self.span = span
         self.table = table
         self.source = source
         self.target = target
@@ -189,7 +226,8 @@ class _Comparison:
         self.verdict = self._new_verdict(order)
         self._told = 0
         bytes_of = self._bytes_of(order)
-        self.progress.begin(self.table.source.name, self.source.count(self.table.source))
+        if self.span is None:
+            self.progress.begin(self.table.source.name, self.source.count(self.table.source))
         with ExitStack() as stack:
             sources: Iterator[_SourceItem] = self._source_items(stack, order, bytes_of)
             if order != STREAMED:
@@ -201,7 +239,8 @@ class _Comparison:
                 self._merge(sources, targets)
             else:
                 self._merge(_rising(sources, "source"), _rising(targets, "target"))
-        self.progress.end()
+        if self.span is None:
+            self.progress.end()
         return self.verdict
 
     def take_back(self) -> None:
@@ -239,7 +278,7 @@ class _Comparison:
         self, stack: ExitStack, order: str, bytes_of: Callable[[Sequence[Optional[str]]], bytes]
     ) -> Iterator[_SourceItem]:
         order_by = [column.source for column in self.keys or ()] if order == STREAMED else []
-        rows = self.source.rows(self.table.source, self.wanted, order_by)
+        rows = self.source.rows(self.table.source, self.wanted, order_by, span=self.span)
         _close_with(stack, rows)
         verdict = self.verdict
         convert = self.converter.convert
@@ -280,7 +319,8 @@ class _Comparison:
         if self.plan is None:
             columns.append(LOCATION)
         order_by = self.plan.order if self.plan is not None and order in (STREAMED, SOURCE) else ()
-        rows = self.target.rows(self.table.target, columns, order_by)
+        between = None if self.span is None else KeyRange((self.keys or ())[0].target.name, *self.span)
+        rows = self.target.rows(self.table.target, columns, order_by, between)
         _close_with(stack, rows)
         known = self.verdict.target_extremes
         for row in rows:

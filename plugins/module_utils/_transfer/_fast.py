@@ -10,8 +10,11 @@ takes for something else than C(encode)'s literal, and none that C(encode) refus
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Type, Union
+from typing import Callable, Collection, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Type, Union
+
+from ._wire import Wire, wired_row
 
 #: Between fields, between rows, and for NULL: text seldom holds them, so that a whole chunk is escaped at once.
 FIELD, ROW, NULL = "\x02", "\x03", "\x04"
@@ -38,6 +41,10 @@ FIRST_ROWID, LAST_ROWID = -(1 << 63), (1 << 63) - 1
 Fields = List[bytes]
 #: A column's literals from its text and the fields in it (NULL among them as it is); None if one does not qualify.
 Take = Callable[[bytes, Fields], Optional[Fields]]
+#: Whether PostgreSQL takes each of a chunk's different texts, NULL not being among them.
+Certain = Callable[[Collection[bytes]], bool]
+#: The same in binary format, NULL being None.
+Wired = Callable[[bytes, Fields], Optional[List[Optional[bytes]]]]
 
 
 @dataclass(frozen=True)
@@ -46,19 +53,24 @@ class FastForm:
 
     I(classes) is SQL of SQLite by storage class: the text of a value of this class, or NULL if it does not qualify. No
     text that it makes may be C(NULL). I(take) has the last word over a chunk's texts, and makes literals of them.
+    I(wire), where there is one, makes PostgreSQL's binary format of them instead. I(certain) is for those that want to
+    know beforehand whether PostgreSQL takes what I(take) has let through; without one, it takes all of it.
     """
 
     classes: Dict[str, str]
     take: Take
+    wire: Optional[Wired] = None
+    certain: Optional[Certain] = None
 
 
 @dataclass(frozen=True)
 class FastColumn:
-    """A mapped column: I(form) makes its FastForm from the column's SQL."""
+    """A mapped column: I(form) makes its FastForm from the column's SQL, I(wire) the binary format of a literal."""
 
     name: str
     not_null: bool
     form: Callable[[str], FastForm]
+    wire: Optional[Wire] = None
 
 
 class Chunk(NamedTuple):
@@ -75,10 +87,14 @@ class Chunk(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Rows that need nothing but escaping: UTF-8 without NUL, in which the separators are separators only."""
+    """Rows that need nothing but escaping: UTF-8 without NUL, in which the separators are separators only.
+
+    Or, if I(binary), nothing at all.
+    """
 
     rows: int
     text: bytes
+    binary: bool = False
 
 
 class Span(NamedTuple):
@@ -158,11 +174,32 @@ def text_within(column: str, longest: int = LONGEST, shortest: int = 0) -> str:
     return f"CASE WHEN length({column}) <= {longest} AND {mark} THEN {column} END"
 
 
+class Checker:
+    """Says of chunks whether all of their values fit."""
+
+    def __init__(self, columns: Sequence[FastColumn]) -> None:
+        self._forms = [column.form("NULL") for column in columns]
+
+    def longest(self, chunk: Chunk) -> Optional[List[int]]:
+        """For each column the bytes of its longest text; None if a value does not fit, or nobody vouches for it."""
+        found = []
+        for form, cell in zip(self._forms, chunk.cells):
+            fields = cell.split(_ROW)
+            if len(fields) != chunk.rows or b"\x00" in cell or not _is_utf8(cell) or form.take(cell, fields) is None:
+                return None
+            if form.certain is not None and not form.certain(set(fields) - {_NULL}):
+                return None
+            found.append(max(map(len, fields)))
+        return found
+
+
 class Packer:
     """Turns chunks into COPY text, and says which rows have to be converted singly."""
 
-    def __init__(self, columns: Sequence[FastColumn], read: Reader) -> None:
+    def __init__(self, columns: Sequence[FastColumn], read: Reader, binary: bool = False) -> None:
         self._read = read
+        self._binary = binary
+        self._wires = [_wired(column) for column in columns] if binary else []
         self._takes = [column.form("NULL").take for column in columns]
         self._patience = self._singly = 0
 
@@ -190,7 +227,7 @@ class Packer:
     def _items(self, chunk: Chunk) -> Iterator[Union[Packed, Span]]:
         text = self._joined(chunk)
         if text is not None:
-            yield Packed(chunk.rows, text)
+            yield Packed(chunk.rows, text, self._binary)
         elif chunk.rows <= FEW_ROWS:
             yield Span(chunk.first, chunk.last)
         else:
@@ -204,6 +241,8 @@ class Packer:
 
     def _joined(self, chunk: Chunk) -> Optional[bytes]:
         """The chunk's rows, None if they cannot all go this way."""
+        if self._binary:
+            return self._joined_binary(chunk)
         columns = []
         for take, cell in zip(self._takes, chunk.cells):
             fields = cell.split(_ROW)
@@ -219,6 +258,37 @@ class Packer:
             and _is_utf8(text)
         )
         return text if sound else None
+
+    def _joined_binary(self, chunk: Chunk) -> Optional[bytes]:
+        columns = []
+        for wire, cell in zip(self._wires, chunk.cells):
+            fields = cell.split(_ROW)
+            wired = wire(cell, fields) if len(fields) == chunk.rows and b"\x00" not in cell else None
+            if wired is None:
+                return None
+            columns.append(wired)
+        return b"".join(map(wired_row, zip(*columns)))
+
+
+def _wired(column: FastColumn) -> Wired:
+    """How a column's chunk comes into binary format: its form's own way, or its literals one by one."""
+    form, one = column.form("NULL"), column.wire
+    if form.wire is not None:
+        return form.wire
+    if one is None:
+        raise ValueError(f"{column.name} has no binary format")
+    make: Wire = one
+
+    def wire(text: bytes, fields: Fields) -> Optional[List[Optional[bytes]]]:
+        literals = form.take(text, fields)
+        if literals is None:
+            return None
+        try:
+            return [None if literal == _NULL else make(literal.decode()) for literal in literals]
+        except (ValueError, OverflowError, struct.error):
+            return None
+
+    return wire
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -36,9 +36,9 @@ from typing import (
 
 from .._errors import JournalError, MigrationError, SourceError, TargetError
 from ._crew import Crew, SharedProgress
-from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Span
+from ._fast import FIRST_ROWID, LAST_ROWID, FastColumn, Packed, Packer, Reader, Span
 from ._model import Mapping, Skipped, TableMap
-from ._parts import PART_BYTES, Part, estimate, spans
+from ._parts import PART_BYTES, SAMPLE_ROWS, Part, estimate, spans
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
 from ._rows import Literal, RowConverter, RowMisfit
@@ -193,8 +193,12 @@ class LoadTarget(Protocol):
         rows: Iterable[Union[Sequence[Literal], Packed]],
         keep_indexes: bool,
         advance: Callable[[int, int], None],
+        binary: bool = False,
     ) -> Tuple[int, int]:
-        """Append I(rows), which come singly or packed; number of rows and bytes. Raises RowRefused."""
+        """Append I(rows), which come singly or packed, all of them in binary format or none.
+
+        Number of rows and bytes. Raises RowRefused.
+        """
 
     def duplicates(
         self, table: TableMap, rows: Iterable[Sequence[Literal]], limit: int
@@ -207,7 +211,11 @@ class LoadTarget(Protocol):
         """Journal that the table is loaded in parts, and take away what is in their way: triggers, indexes."""
 
     def load_part(
-        self, table: TableMap, rows: Iterable[Union[Sequence[Literal], Packed]], advance: Callable[[int, int], None]
+        self,
+        table: TableMap,
+        rows: Iterable[Union[Sequence[Literal], Packed]],
+        advance: Callable[[int, int], None],
+        binary: bool = False,
     ) -> Tuple[int, int]:
         """As M(load), for a part of an open table: in a transaction with its M(record_part)."""
 
@@ -232,7 +240,16 @@ class LoadTarget(Protocol):
         """The quarantine file's lines of I(run), in load order."""
 
     def restore_keys(self, run: Run) -> bool:
-        """Put the foreign keys back; false (and nothing is done) if rows break one."""
+        """Put the foreign keys back that are not there; false (and nothing is done) if rows break one."""
+
+    def promise_keys(self, run: Run) -> bool:
+        """Put all foreign keys back for rows to come, M(check_key) being left to do; false if one cannot be."""
+
+    def check_key(self, key: KeyDefinition) -> bool:
+        """Whether the rows that are there keep a promised key, which holds for all of them then."""
+
+    def drop_keys(self, run: Run) -> None:
+        """Take those foreign keys of the run away that are there."""
 
     def count_orphans(self, key: KeyDefinition) -> int: ...
 
@@ -517,11 +534,18 @@ class _Loader:
                 self.load_whole(table, self.members[0])
         else:
             self.crew.work(self._jobs(run, waiting))
-        with self.target.transaction():
-            self._require_counts(run)
-            self._restore_keys(run)
-            sequences = self.target.advance_sequences(self.counters(), self.set_aside(run), next_free, change=True)
-            self.target.finish(run)
+            self._check_keys(run)
+        done = dict(run.done)
+        try:
+            with self.target.transaction():
+                self._require_counts(run)
+                self._restore_keys(run)
+                sequences = self.target.advance_sequences(self.counters(), self.set_aside(run), next_free, change=True)
+                self.target.finish(run)
+        except BaseException:
+            # Rows that were taken out are there again.
+            run.done = done
+            raise
         return self.report(run, sequences)
 
     def _jobs(self, run: Run, tables: Sequence[PlannedTable]) -> List[Job]:
@@ -559,7 +583,9 @@ class _Loader:
         self.run.done[result.table] = result
 
     def analyze(self) -> None:
-        names = [table.map.target.name for table in self.plan.tables]
+        # The largest first, so that no member is left alone with it in the end.
+        sizes = {result.target: result.bytes for result in self.run.done.values()} if self.run else {}
+        names = sorted((table.map.target.name for table in self.plan.tables), key=lambda name: -sizes.get(name, 0))
 
         def analyzing(name: str) -> Job:
             def job(member: Member) -> Sequence[Job]:
@@ -608,11 +634,38 @@ class _Loader:
         found = self.target.counts(list(expected))
         require_counts(expected, found)
 
+    def _check_keys(self, run: Run) -> None:
+        """Put the foreign keys back with all members at once; if rows break one, M(_restore_keys) finds out which.
+
+        A run that is killed on the way leaves keys that are only promised, which M(_restore_keys) checks.
+        """
+        if len(self.members) == 1 or not self.target.promise_keys(run):
+            return
+        by_table: Dict[Tuple[str, str], List[KeyDefinition]] = defaultdict(list)
+        for key in run.keys:
+            by_table[key.schema, key.table].append(key)
+        kept: List[bool] = []
+
+        def checking(keys: Sequence[KeyDefinition]) -> Job:
+            # Two sessions cannot check keys of the same table.
+            def job(member: Member) -> Sequence[Job]:
+                kept.append(all(member.target.check_key(key) for key in keys))
+                return ()
+
+            return job
+
+        self.crew.work([checking(keys) for keys in by_table.values()])
+        if not all(kept):
+            with self.target.transaction():
+                self.target.drop_keys(run)
+
     # Rows without parents
 
     def _restore_keys(self, run: Run) -> None:
         if self.target.restore_keys(run):
             return
+        # What a killed run has left of them must not get in the way of taking rows out.
+        self.target.drop_keys(run)
         search = _OrphanSearch(self, run)
         search.run()
         if not self.target.restore_keys(run):
@@ -649,7 +702,7 @@ class _TableLoad:
             try:
                 with self._member.target.savepoint():
                     rows, size = self._member.target.load(
-                        table, scan.rows() if sent is None else sent, keep_indexes, self._advance
+                        table, scan.rows() if sent is None else sent, keep_indexes, self._advance, scan.binary
                     )
                 break
             except (RowRefused, SourceError) as error:
@@ -806,7 +859,9 @@ class _Parted:
         scan = _Scan(member.source, table, {}, self._loader.left, span=span)
         with member.target.transaction():
             packed = scan.packed()
-            rows, size = member.target.load_part(table, scan.rows() if packed is None else packed, self._advance)
+            rows, size = member.target.load_part(
+                table, scan.rows() if packed is None else packed, self._advance, scan.binary
+            )
             part = Part(span.first, span.last, rows, size, len(scan.rejects), _counted(scan))
             member.target.record_part(self._run, opened, part, scan.rejects)
         with self._loader.lock:
@@ -1111,6 +1166,8 @@ class _Scan:
         self._until = until
         self._span = span
         self._skipped: List[int] = []
+        #: Whether M(packed) gives rows in binary format.
+        self.binary = False
 
     def rows(self) -> Iterator[List[Literal]]:
         """Every row that fits, converted here."""
@@ -1127,7 +1184,17 @@ class _Scan:
         read = None if columns is None else self._source.reader(self._table.source, columns)
         if columns is None or read is None:
             return None
-        return self._packed(Packer(columns, read).pack(*(self._span or (FIRST_ROWID, LAST_ROWID))))
+        span = self._span or Span(FIRST_ROWID, LAST_ROWID)
+        self.binary = self._has_blobs(columns, read, span)
+        return self._packed(Packer(columns, read, self.binary).pack(*span))
+
+    def _has_blobs(self, columns: Sequence[FastColumn], read: Reader, span: Span) -> bool:
+        """Whether vectors of this table are BLOBs, which only a binary COPY takes as fast as they are."""
+        vectors = [p for p, column in enumerate(self._table.columns) if column.target.type.name == "vector"]
+        if not vectors or any(column.wire is None for column in columns):
+            return False
+        sample = read(span.first, span.last, SAMPLE_ROWS)
+        return sample is not None and any(b"x" in sample.cells[place] for place in vectors)
 
     def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Literal], Packed]]:
         names = read_columns(self._table)
@@ -1142,7 +1209,7 @@ class _Scan:
                 literals = self._take(ordinal, names, row)
                 ordinal += 1
                 if literals is not None and self._sending:
-                    yield literals
+                    yield Packed(1, self.converter.wired(literals), True) if self.binary else literals
         self._end()
 
     @property

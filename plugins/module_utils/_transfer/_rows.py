@@ -15,6 +15,7 @@ from ._model import ColumnMap, TableMap
 from ._ports import SourceRow
 from ._rules import RULES, Change
 from ._values import Misfit, SqliteValue
+from ._wire import wire_for, wired_row
 
 Literal = Optional[str]
 
@@ -88,7 +89,19 @@ class RowConverter:
         """How whole chunks of this table are converted; None where an operator's rule changes values."""
         if any(use.rule not in INERT_RULES for column in self.table.columns for use in column.rules):
             return None
-        return [FastColumn(c.column.source, c.not_null, c.codec.fast) for c in self.converters]
+        return [
+            FastColumn(c.column.source, c.not_null, c.codec.fast, wire_for(c.column.target.type))
+            for c in self.converters
+        ]
+
+    def wired(self, literals: Sequence[Literal]) -> bytes:
+        """A converted row in binary format, for tables all of whose types have one."""
+        fields = []
+        for converter, literal in zip(self.converters, literals):
+            wire = wire_for(converter.column.target.type)
+            assert wire is not None
+            fields.append(None if literal is None else wire(literal))
+        return wired_row(fields)
 
     def convert(self, row: SourceRow) -> List[Literal]:
         """The row's literals. Raises RowMisfit with every value that does not fit."""

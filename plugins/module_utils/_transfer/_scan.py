@@ -14,6 +14,20 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Sequ
 
 from ._audit import WARNING, Findings
 from ._compare import Spool
+from ._fast import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    FEW_ROWS,
+    FIRST_ROWID,
+    FIRST_ROWS,
+    LAST_ROWID,
+    MAX_PATIENCE,
+    PIECES,
+    Checker,
+    Chunk,
+    Reader,
+    Span,
+)
 from ._keys import row_digest
 from ._model import ColumnMap, ForeignKey, Mapping, SourceTable, TableMap, TargetTable
 from ._ports import Progress, RowSource, SourceRow
@@ -136,35 +150,88 @@ class Scan:
     # Values
 
     def _scan_values(self, table: TableMap) -> None:
-        converter = self.converters[table.source.name]
-        columns = [
-            *converter.columns,
-            *(name for name in self.needed[table.source.name] if name not in converter.columns),
-        ]
-        naming = [columns.index(name) for name in table.source.key]
-        uniques = [_Unique(table, converter, names, self.spool) for names in _unguaranteed(table)]
-        indexes = _wide_indexes(table)
+        look = _Look(table, self.converters[table.source.name], self.needed[table.source.name], self.spool)
         self.progress.begin(table.source.name, self.source.count(table.source))
         try:
-            for number, row in enumerate(self.source.rows(table.source, columns), 1):
-                try:
-                    literals = converter.convert(row)
-                except RowMisfit as misfit:
-                    self._refused(table, columns, row, misfit)
-                else:
-                    for unique in uniques:
-                        unique.take(literals, row, naming)
-                    for index in indexes:
-                        if _may_be_long(index, literals) and not self._fits(table, index, literals, row, naming):
-                            self._mark(table, dict(zip(columns, row)))
-                if number % BATCH == 0:
-                    self.progress.advance(BATCH)
-            for unique in uniques:
+            columns = look.converter.fast_columns()
+            read = self.source.reader(table.source, columns) if columns is not None else None
+            if read is None or columns is None:
+                self._scan_rows(look, None)
+            else:
+                self._scan_chunks(look, read, Checker(columns))
+            for unique in look.uniques:
                 unique.report(self.findings)
         finally:
-            for unique in uniques:
+            for unique in look.uniques:
                 unique.close()
         self.progress.end()
+
+    def _scan_chunks(self, look: _Look, read: Reader, checker: Checker) -> None:
+        """Chunks whose values all fit are done with; all others are looked at row by row."""
+        first, rows, patience, singly = FIRST_ROWID, FIRST_ROWS, 0, 0
+        while first <= LAST_ROWID:
+            chunk = read(first, LAST_ROWID, rows)
+            if chunk is None:
+                return
+            if singly:
+                singly -= 1
+                self._scan_rows(look, Span(chunk.first, chunk.last))
+            else:
+                sound = self._narrow(look, read, checker, chunk)
+                patience = 0 if sound else min(2 * patience + 1, MAX_PATIENCE)
+                singly = patience
+            size = sum(map(len, chunk.cells))
+            rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
+            first = chunk.last + 1
+
+    def _narrow(self, look: _Look, read: Reader, checker: Checker, chunk: Chunk) -> int:
+        """How many rows of I(chunk) need no closer look."""
+        longest = checker.longest(chunk)
+        if longest is not None and not any(_longer(index, longest) for index in look.indexes):
+            self._take_unique(look, Span(chunk.first, chunk.last))
+            self.progress.advance(chunk.rows)
+            return chunk.rows
+        if chunk.rows <= FEW_ROWS:
+            self._scan_rows(look, Span(chunk.first, chunk.last))
+            return 0
+        sound, first = 0, chunk.first
+        while first <= chunk.last:
+            piece = read(first, chunk.last, chunk.rows // PIECES)
+            if piece is None:
+                break
+            sound += self._narrow(look, read, checker, piece)
+            first = piece.last + 1
+        return sound
+
+    def _take_unique(self, look: _Look, span: Span) -> None:
+        """The values of sound rows that have to be unique."""
+        table = look.table.source
+        for unique in look.uniques:
+            columns = unique.columns
+            for row in self.source.rows(table, [*columns, *table.key], span=span):
+                values, key = row[: len(columns)], row[len(columns) :]
+                literals = [converter.convert(value) for converter, value in zip(unique.converters, values)]
+                unique.take(literals, values, key)
+
+    def _scan_rows(self, look: _Look, span: Optional[Span]) -> None:
+        """Every value of every row of I(span), or of all."""
+        table, columns, naming = look.table, look.columns, look.naming
+        number = 0
+        for number, row in enumerate(self.source.rows(table.source, columns, span=span), 1):
+            try:
+                literals = look.converter.convert(row)
+            except RowMisfit as misfit:
+                self._refused(table, columns, row, misfit)
+            else:
+                for unique in look.uniques:
+                    key = [row[place] for place in naming]
+                    unique.take([literals[p] for p in unique.places], [row[p] for p in unique.places], key)
+                for index in look.indexes:
+                    if _may_be_long(index, literals) and not self._fits(table, index, literals, row, naming):
+                        self._mark(table, dict(zip(columns, row)))
+            if number % BATCH == 0:
+                self.progress.advance(BATCH)
+        self.progress.advance(number % BATCH)
 
     def _refused(self, table: TableMap, columns: Sequence[str], row: SourceRow, refusal: RowMisfit) -> None:
         values = dict(zip(columns, row))
@@ -319,6 +386,20 @@ class Scan:
                     )
 
 
+class _Look:
+    """What is looked at in one table, and how. Rows come with I(columns), the loaded ones first."""
+
+    def __init__(
+        self, table: TableMap, converter: RowConverter, needed: Sequence[str], spool: Callable[[], Spool]
+    ) -> None:
+        self.table = table
+        self.converter = converter
+        self.columns = [*converter.columns, *(name for name in needed if name not in converter.columns)]
+        self.naming = [self.columns.index(name) for name in table.source.key]
+        self.uniques = [_Unique(table, converter, names, spool) for names in _unguaranteed(table)]
+        self.indexes = _wide_indexes(table)
+
+
 class _Unique:
     """A column set that the target demands to be unique and that the source does not guarantee."""
 
@@ -328,23 +409,24 @@ class _Unique:
         self.table = table
         self.places = [converter.target_columns.index(name) for name in names]
         self.converters = [converter.converters[place] for place in self.places]
-        self.column = ", ".join(converter.columns[place] for place in self.places)
+        self.columns = [converter.columns[place] for place in self.places]
+        self.column = ", ".join(self.columns)
         self.target = f"{table.target.name} ({', '.join(names)})"
         self._spool = spool()
         self._waiting: List[Tuple[bytes, bytes]] = []
 
-    def take(self, literals: Sequence[Optional[str]], row: SourceRow, naming: Sequence[int]) -> None:
+    def take(
+        self, literals: Sequence[Optional[str]], values: Sequence[SqliteValue], key: Sequence[SqliteValue]
+    ) -> None:
+        """One row's: what its values are converted to, the values themselves, and those of its key."""
         normal = []
-        for place, converter in zip(self.places, self.converters):
-            literal = literals[place]
+        for literal, converter in zip(literals, self.converters):
             if literal is None:
                 return
             text = converter.codec.canonical(literal)
             # PostgreSQL compares citext by its lower case.
             normal.append(text.lower() if converter.codec.type.name == "citext" else text)
-        name = name_row(self.table.source.key, [row[place] for place in naming])
-        shown = ", ".join(sample(row[place]) for place in self.places)
-        self._waiting.append((row_digest(normal), pickle.dumps((name, shown))))
+        self._waiting.append((row_digest(normal), pickle.dumps((tuple(key), tuple(values)))))
         if len(self._waiting) >= BATCH:
             self._flush()
 
@@ -355,14 +437,20 @@ class _Unique:
     def report(self, findings: Findings) -> None:
         """Every row but the first of those that the target would take for the same."""
         self._flush()
-        previous, first = b"", ""
+        previous, first = b"", b""
         for digest, payload in self._spool.sorted():
-            name, shown = pickle.loads(payload)  # noqa: S301 - written a moment ago into a file without a name
             if digest == previous:
-                reason = f"{self.target} has to be unique, and {first} has the same"
+                # Only now somebody wants to read what the rows are.
+                name, shown = self._shown(payload)
+                reason = f"{self.target} has to be unique, and {self._shown(first)[0]} has the same"
                 findings.add(self.table.source.name, self.column, "duplicate", name, shown, reason)
             else:
-                previous, first = digest, name
+                previous, first = digest, payload
+
+    def _shown(self, payload: bytes) -> Tuple[str, str]:
+        """A row's name and its values."""
+        key, values = pickle.loads(payload)  # noqa: S301 - written a moment ago into a file without a name
+        return name_row(self.table.source.key, key), ", ".join(map(sample, values))
 
     def close(self) -> None:
         self._spool.close()
@@ -399,6 +487,11 @@ def _may_be_long(index: Sequence[int], literals: Sequence[Optional[str]]) -> boo
     for place in index:
         length += len(literals[place] or "") + VALUE_BYTES
     return 4 * length + ENTRY_BYTES > INDEX_BYTES
+
+
+def _longer(index: Sequence[int], longest: Sequence[int]) -> bool:
+    """Whether an entry could be too long if the longest values of all columns stood in one row."""
+    return sum(longest[place] + VALUE_BYTES for place in index) + ENTRY_BYTES > INDEX_BYTES
 
 
 def _index_bytes(table: TableMap, place: int, literal: Optional[str]) -> int:

@@ -46,7 +46,7 @@ class TableVerdict:
     """How one table compares.
 
     I(missing) and I(extra) count rows, I(different) counts values; I(differences) holds the first I(limit) of all of
-    them. I(quarantined) counts the source's rows that the quarantine file names, which are expected to be absent from
+    them. I(compared_rows) are those of the source's rows that were looked at. I(quarantined) counts the source's rows that the quarantine file names, which are expected to be absent from
     the target. I(source_extremes) and I(target_extremes) hold, by target column, the outermost values of the columns
     that were watched.
     """
@@ -55,6 +55,7 @@ class TableVerdict:
     target: str
     limit: int
     source_rows: int = 0
+    compared_rows: int = 0
     target_rows: int = 0
     quarantined: int = 0
     values: int = 0
@@ -92,6 +93,29 @@ class TableVerdict:
         """Whether further differences are only counted, so that nobody needs to describe them."""
         return len(self.differences) >= self.limit
 
+    def absorb(self, part: TableVerdict) -> None:
+        """Take over what was found in other rows of the same table."""
+        for name in ("source_rows", "target_rows", "quarantined", "values", "missing", "extra", "different"):
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        for difference in part.differences:
+            self._keep(difference)
+
+    def compared_all(self) -> TableVerdict:
+        """Say that the rows which were counted are those which were looked at."""
+        self.compared_rows = self.source_rows
+        return self
+
+    def count_in(self, source_rows: int, target_rows: int, quarantined: int) -> None:
+        """Add the rows that a sample did not look at, of which only the numbers are known."""
+        unseen = (source_rows - quarantined - target_rows) - (self.missing - self.extra)
+        self.source_rows, self.target_rows, self.quarantined = source_rows, target_rows, quarantined
+        if unseen:
+            self.missing += max(unseen, 0)
+            self.extra += max(-unseen, 0)
+            shown = f"{source_rows - quarantined} rows", f"{target_rows} rows"
+            kind = "missing" if unseen > 0 else "extra"
+            self._keep(Difference(self.table, "(rows outside of the sample)", "", *shown, kind))
+
     def _keep(self, difference: Difference) -> None:
         if not self.full:
             self.differences.append(difference)
@@ -103,6 +127,7 @@ class TableVerdict:
             "source_rows": self.source_rows,
             "target_rows": self.target_rows,
             "quarantined": self.quarantined,
+            "compared_rows": self.compared_rows,
             "compared_values": self.values,
             "equal": self.equal,
             "missing": self.missing,

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 
 FORMAT = "mcps.postgres/report/1"
 
-VerdictState = Literal["running", "migrated", "rolled_back", "finalized", "stopped"]
+VerdictState = Literal["running", "migrated", "rolled_back", "finalized", "stopped", "measured"]
 PhaseState = Literal["pending", "running", "done", "failed", "skipped", "undone"]
 
 
@@ -86,6 +86,7 @@ class Report(TypedDict, total=False):
     load: dict[str, Any]  # sqlite_import
     verification: dict[str, Any]  # migration_verify_info
     fence: dict[str, Any]  # sqlite_fence
+    benchmark: dict[str, Any]  # workload_benchmark, with created, source and target
     switch: Switch
     rollback: Rollback
     warnings: list[str]

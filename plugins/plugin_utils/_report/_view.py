@@ -8,13 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._benchmark import BenchmarkView, benchmark_view
 from ._charts import Bar, Chart, available, bar_chart
 from ._text import clean, counted, duration, moment, number, size
 
 Document = Mapping[str, Any]
 
 # Tones: good, warn, bad, busy (nothing to say yet).
-_TONES = {"migrated": "good", "finalized": "good", "rolled_back": "warn", "stopped": "bad", "running": "busy"}
+_TONES = {
+    "measured": "good",
+    "migrated": "good",
+    "finalized": "good",
+    "rolled_back": "warn",
+    "stopped": "bad",
+    "running": "busy",
+}
 
 
 # What is no dictionary among the parts; a part of another shape is as good as absent.
@@ -71,6 +79,7 @@ class View:
     tables: list[TableLine]
     charts: list[Chart] = field(default_factory=list)
     charts_missing: bool = False
+    benchmark: BenchmarkView | None = None
 
 
 def view_of(document: Document) -> View:
@@ -78,17 +87,21 @@ def view_of(document: Document) -> View:
     document = {name: part for name, part in clean(document).items() if isinstance(part, _SHAPES.get(name, dict))}
     state = verdict_state(document)
     tables = table_lines(document)
-    worked, loss, way_back = _worked(document, state), _loss(document), _way_back(document, state)
+    benchmark = benchmark_view(document.get("benchmark"))
+    answers = [_worked(document, state), _loss(document), _way_back(document, state)]
+    if state == "measured":
+        answers = _measured(benchmark)
     return View(
         document=document,
-        tone={"busy": "warn"}.get(loss.tone, loss.tone) if _TONES[state] == "good" else _TONES[state],
+        tone={"busy": "warn"}.get(answers[1].tone, answers[1].tone) if _TONES[state] == "good" else _TONES[state],
         headline=_headline(document, state),
         subtitle=_subtitle(document),
-        answers=[worked, loss, way_back],
+        answers=answers,
         figures=list(_figures(document)),
         tables=tables,
         charts=_charts(document, tables),
         charts_missing=not available(),
+        benchmark=benchmark,
     )
 
 
@@ -103,11 +116,15 @@ def verdict_state(document: Document) -> str:
 def _headline(document: Document, state: str) -> str:
     verdict = _part(document, "verdict")
     verified = _part(document, "verification").get("equal") is True
+    verification = _part(document, "verification")
+    whole = verification.get("compared_rows") == verification.get("rows") or "compared_rows" not in verification
+    how = "" if whole else " by a sample"
     return {
-        "migrated": "Migrated and verified" if verified else "Migrated, not verified",
+        "migrated": f"Migrated and verified{how}" if verified else "Migrated, not verified",
         "finalized": "Migrated and finalized",
         "rolled_back": "Rolled back",
         "stopped": f"Stopped in phase {_stopped_in(document)}",
+        "measured": "Measured, not migrated",
         "running": f"Under way: {verdict.get('phase') or _running_phase(document)}",
     }[state]
 
@@ -137,6 +154,20 @@ def _worked(document: Document, state: str) -> Answer:
     return Answer(question, tone, "It is still running", "Each phase adds its part to this page.")
 
 
+def _measured(benchmark: BenchmarkView | None) -> list[Answer]:
+    """The three answers where nothing but a benchmark was run."""
+    promises = benchmark.promises if benchmark else []
+    holding, partly = (benchmark.holding, benchmark.partly) if benchmark else ([], [])
+    kept = ", ".join(promise.title for promise in holding)
+    half = ", ".join(promise.title for promise in partly)
+    text = " ".join(part for part in (f"Holds: {kept}." if kept else "", f"In part: {half}." if half else "") if part)
+    return [
+        Answer("What would it bring?", "good", f"{len(holding)} of {len(promises)} promises hold", text),
+        Answer("Is anything changed?", "good", "No", "It was measured on copies, which are removed."),
+        Answer("How do I go back?", "good", "Nothing to undo", "The application still uses SQLite."),
+    ]
+
+
 def _loss(document: Document) -> Answer:
     question = "Is anything lost?"
     verification, load, fence = (_part(document, name) for name in ("verification", "load", "fence"))
@@ -150,6 +181,10 @@ def _loss(document: Document) -> Answer:
     kept = f" {counted(aside, 'row')} {'was' if aside == 1 else 'were'} set aside{file}." if aside else ""
     if verification.get("equal") is True:
         rows, values = verification.get("rows"), verification.get("values")
+        seen = verification.get("compared_rows", rows)
+        if seen != rows:
+            text = f"Only {number(seen)} of {number(rows)} rows were compared (migration_verify_sample): no difference."
+            return Answer(question, "warn", "None was found in a sample", text + kept)
         text = f"All {number(values)} values of {number(rows)} rows were compared, and every one is equal."
         if aside:
             return Answer(question, "warn", f"{counted(aside, 'row')} set aside, none lost", text + kept)

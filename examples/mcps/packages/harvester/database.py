@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.orm import Session
@@ -52,7 +53,10 @@ def async_engine(settings: Settings) -> AsyncEngine:
 
     url = settings.async_url
     if url.get_backend_name() == "postgresql":
-        return create_async_engine(url, poolclass=AsyncAdaptedQueuePool, **_pool_options(settings))
+        options = _pool_options(settings)
+        if settings.db_pooler:
+            options["connect_args"] = _through_pooler()
+        return create_async_engine(url, poolclass=AsyncAdaptedQueuePool, **options)
     engine = create_async_engine(
         _existing(settings, url), poolclass=AsyncAdaptedQueuePool, pool_size=5, echo=settings.db_echo
     )
@@ -83,6 +87,19 @@ def _pool_options(settings: Settings) -> dict[str, Any]:
         "pool_pre_ping": settings.db_pool_pre_ping,
         "pool_recycle": settings.db_pool_recycle,
         "echo": settings.db_echo,
+    }
+
+
+def _through_pooler() -> dict[str, Any]:
+    """For asyncpg behind a pooler that lends a server's connection for one transaction at a time.
+
+    A statement that was prepared on one connection is not there on the next: none are kept, and no two have one name.
+    A pooler that follows prepared statements itself (PgBouncer 1.21, max_prepared_statements) does not need this.
+    """
+    return {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__mcps_{uuid4().hex}__",
     }
 
 

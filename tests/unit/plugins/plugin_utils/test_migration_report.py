@@ -94,3 +94,33 @@ def test_after_a_rollback_there_is_nothing_to_roll_back() -> None:
 def test_what_is_no_journal_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="journal"):
         migration_report(None, "MCPS", "go back")
+
+
+MEASURED = {
+    "created": "2026-11-22T10:00:00+00:00",
+    "source": {"path": "/a.db", "bytes": 5},
+    "target": {"host": "h", "port": 5432, "database": "d"},
+    "environment": {"sqlite_version": "3.40.1", "server_version": "18.6"},
+    "promises": [],
+}
+
+
+def test_a_benchmark_alone_has_a_report() -> None:
+    for nothing in (None, {}):
+        made = dict(migration_report(nothing, "MCPS", "go back", MEASURED))
+        assert made["verdict"] == {"state": "measured"} and made["application"] == "MCPS"
+        assert made["source"] == {"path": "/a.db", "bytes": 5, "sqlite_version": "3.40.1"}
+        assert made["target"] == {"host": "h", "port": 5432, "database": "d", "server_version": "18.6"}
+        assert made["benchmark"] == MEASURED
+        assert "phases" not in made and "rollback" not in made
+
+
+def test_a_migration_keeps_the_benchmark() -> None:
+    document = journal(*done("preflight"))
+    assert dict(migration_report(document, "MCPS", "go back", MEASURED)) == {**report(document), "benchmark": MEASURED}
+    assert dict(migration_report(document, "MCPS", "go back", {})) == report(document)
+
+
+def test_what_is_no_benchmark_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="benchmark"):
+        migration_report({}, "MCPS", "go back", ["something"])

@@ -62,6 +62,7 @@ class Page(HTMLParser):
 
 EXPECTED = {
     # stage: headline, tone, answers (short), sections that are there, sections that are not
+    "measured": ("Measured, not migrated", "good", ["1 of 3 promises hold", "No", "Nothing to undo"], "benchmark promise-writes chart-promise-writes promise-vectors", "phases tables chart-promise-vectors"),
     "empty": ("Under way: not begun", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "details", "phases tables"),
     "begun": ("Under way: not begun", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "phases", "tables audit"),
     "audited": ("Under way: schema", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "audit tables", "rules"),
@@ -103,10 +104,46 @@ def test_the_three_questions_of_a_good_migration() -> None:
     assert "to_utc" in page.flat and "SQLite's own full-text index" in page.flat
 
 
+def test_a_benchmark_says_what_holds_where_and_why() -> None:
+    page = Page(render(DOCUMENTS["measured"]))
+    for text in (
+        "Holds: Full-text search against LIKE. In part: Write throughput.",
+        "It holds in 4 of 6 cases, for transactions held open of 8 clients or more.",
+        "73 \u00b5s",
+        "SELECT 1 <= 2",
+        "SCAN articles",
+        "held transactions, 32 clients, SQLite wal 32 100 10.0 ms 20.0 ms 3 2,300 2 ms 4 ms 0 23 times",
+        "SELECT * FROM server WHERE name ~ $1",
+        "vectors: no vector column has an HNSW or IVFFlat index",
+    ):
+        assert text.replace(".0 ms", " ms") in page.flat, text
+
+
+def test_a_promise_is_drawn_against_the_best_of_sqlite() -> None:
+    view = view_of(DOCUMENTS["measured"])
+    assert view.benchmark is not None
+    (drawn,) = [promise.chart.svg for promise in view.benchmark.promises if promise.chart and promise.name == "writes"]
+    assert [text for text in ("0.20 times", "6.1 times", "23 times") if text not in drawn] == []
+    assert drawn.count("promise-kept") == 1 and drawn.count("promise-missed") == 2
+
+
+def test_the_benchmark_of_a_migration_stands_in_its_report() -> None:
+    page = Page(render({**DOCUMENTS["migrated"], "benchmark": DOCUMENTS["measured"]["benchmark"]}))
+    assert {"benchmark", "phases", "tables"} <= page.ids()
+    assert "Migrated and verified" in page.flat
+
+
 def test_a_migration_that_was_not_compared_is_not_called_good() -> None:
     document = {key: value for key, value in DOCUMENTS["migrated"].items() if key != "verification"}
     view = view_of(document)
     assert (view.headline, view.tone) == ("Migrated, not verified", "warn")
+
+
+def test_a_sample_is_not_called_a_proof() -> None:
+    verification = {**DOCUMENTS["migrated"]["verification"], "compared_rows": 42, "sample": 10.0}
+    page = Page(render({**DOCUMENTS["migrated"], "verification": verification}))
+    assert "Migrated and verified by a sample" in page.flat
+    assert "Only 42 of" in page.flat and "every one is equal" not in page.flat
 
 
 def test_differences_show_table_key_column_and_both_values() -> None:

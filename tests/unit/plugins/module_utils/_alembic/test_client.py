@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.mcps.postgres.plugins.module_utils import _application
 from ansible_collections.mcps.postgres.plugins.module_utils._alembic import _client
 
 PASSWORD = "s3cr%t@:/ '\""
@@ -88,12 +89,15 @@ def test_an_inherited_password_is_a_secret_too(params: dict[str, Any]) -> None:
     ],
 )
 def test_what_has_to_be_kept_secret(params: dict[str, Any], name: str, value: str, secret: bool) -> None:
-    assert _client.is_secret(name, value) is secret
-    assert (value in _client.plain_values({**params, "environment": {name: value}})) is not secret
+    assert _application.is_secret(name, value) is secret
+    assert (value in _application.plain_values({**params, "environment": {name: value}})) is not secret
 
 
 def test_the_password_is_no_plain_value_wherever_else_it_stands(params: dict[str, Any]) -> None:
-    assert _client.plain_values({**params, "login_password": "production", "environment": {"MODE": "production"}}) == []
+    assert (
+        _application.plain_values({**params, "login_password": "production", "environment": {"MODE": "production"}})
+        == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,13 @@ def test_chunks_are_bounded_by_rows_and_by_bytes() -> None:
     assert [count for count, _ in large] == [2, 2, 1]
     assert b"".join(data for _, data in small).count(b"\n") == 2 * _copy.CHUNK_ROWS + 1
     assert list(chunks([])) == []
+
+
+def test_a_long_row_is_sent_in_pieces() -> None:
+    long = "a\\b\n\x02\x03\x04\r\u20ac" * (_copy.PIECE_CHARACTERS // 4)
+    rows = [["1", "x", None], ["2", long, ""], ["3", None, "y"], ["4", "\x04" * (_copy.PIECE_CHARACTERS + 1), None]]
+    pieces = list(chunks(rows))
+    assert [count for count, _ in pieces if count] == [1, 1, 1, 1]
+    assert all(pieces_data for _, pieces_data in pieces), "an empty piece would end the COPY"
+    assert max(len(data) for _, data in pieces) < 4 * _copy.PIECE_CHARACTERS
+    assert b"".join(data for _, data in pieces) == b"".join(encode_chunk([row]) for row in rows)

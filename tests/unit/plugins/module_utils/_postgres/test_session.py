@@ -40,7 +40,12 @@ def test_an_error_is_one_line_without_the_password() -> None:
     )
     told = target_error(error, "database 'x' on h:1", "s3cret")
     assert told.message == "Database 'x' on h:1: duplicate key ******** (Key (id)=(1) exists.)."
-    assert told.details == {"sqlstate": "23505", "constraint": "t_pkey", "detail": "Key (id)=(1) exists."}
+    assert told.details == {
+        "sqlstate": "23505",
+        "reason": "duplicate key ********",
+        "constraint": "t_pkey",
+        "detail": "Key (id)=(1) exists.",
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer import _compare
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._compare import compare_table
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._compare import KeyRange, compare_table
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import Span
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._keys import OrderTerm, key_plan
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
     ColumnMap,
@@ -85,6 +86,7 @@ class ListSource:
         columns: Sequence[str],
         order_by: Sequence[str] = (),
         after: Optional[SourceRow] = None,
+        span: Optional[Span] = None,
     ) -> Iterator[SourceRow]:
         ordered = sorted(self.content, key=lambda row: [sqlite_order(row[name]) for name in order_by])
         self.open += 1
@@ -110,7 +112,13 @@ class ListTarget:
         self.open = 0
         self.asked: List[Tuple[OrderTerm, ...]] = []
 
-    def rows(self, table: TargetTable, columns: Sequence[str], order_by: Sequence[OrderTerm]) -> Iterator[TargetRow]:
+    def rows(
+        self,
+        table: TargetTable,
+        columns: Sequence[str],
+        order_by: Sequence[OrderTerm],
+        between: Optional[KeyRange] = None,
+    ) -> Iterator[TargetRow]:
         self.asked.append(tuple(order_by))
         content = list(self.content)
         plan = self.plan

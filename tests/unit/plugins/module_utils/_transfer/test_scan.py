@@ -20,14 +20,33 @@ from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._spool impor
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer import _scan
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._audit import Findings
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._declared import tables_from_model
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import FastColumn, Reader
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._mapping import plan_mapping
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
     MappingOptions,
     RuleSpec,
+    SourceTable,
     TargetTable,
 )
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._ports import Silent
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._scan import IndexProbe, Scan
+from support.conversions import ENUMS, PLAIN, like_values_of
+
+TYPES = [
+    *("boolean", "smallint", "integer", "bigint", "numeric", "numeric(12,3)", "double precision", "real", "text"),
+    *("character varying(5)", "character(5)", "citext", "bytea", "uuid", "mood", "json", "jsonb", "interval", "date"),
+    *("timestamp without time zone", "timestamp(3) without time zone", "timestamp with time zone"),
+    *("time without time zone", "text[]", "integer[]", "vector", "halfvec"),
+]
+#: What looks like a value, and is none: nothing but the conversion itself may say so.
+ALMOST = [
+    *("2024-02-30", "2024-13-01", "0000-01-01", "2024-02-30 00:00:00", "2024-01-01 25:00:00", "2024-01-01 00:61:00"),
+    *("2024-01-01 00:00:61", "2024-01-01T00:00:99.5", "25:00", "00:60", "23:59:60", "2024-01-01 24:00:00", "24:00:00"),
+    *("2024-01-01 00:00:00+00", "9999-12-31 23:59:59-00:01", "[1,", "{", "nul", "1,2", "[1],[2]", '{"a": 1, "a": 2}'),
+    *("NaN", "[NaN]", "[Infinity]", "[1e999]", "[]", "[[1]]", '["a"', "1e400", "1" * 5000, '"\\u0000"', '"\\ud800"'),
+    *("a\x00b", "\x02", "\x03", "\x04", "1e5", "1E300", "x" * 3000, "\x03x", '["\x03"]', "0x10"),
+    *(b"x", b"\xff\xff\x7f\x7f", b"\x00\x00\x80\x7f", b"\x00\x00\xc0\x7f", b"\x00" * 16, b"abcd"),
+]
 
 Found = dict[tuple[str, str, str], list[str]]
 
@@ -214,3 +233,52 @@ def test_only_what_may_be_too_long_is_tried(tmp_path: Path) -> None:
     _, findings = scanned(tmp_path / "unprobed", script, model, rows)
     assert findings.errors == 0
     assert {key for keys in found(findings).values() for key in keys} == {"id=2", "id=3", "id=4"}
+
+
+class RowByRow(SqliteSource):
+    """A source that gives no chunks, so that every value goes through the conversion itself."""
+
+    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Reader | None:
+        return None
+
+
+def findings_of(source: SqliteSource, model: dict[str, Any]) -> tuple[list[dict[str, Any]], set[str]]:
+    mapping = plan_mapping(source.tables(), tables_from_model(model, "public"), MappingOptions())
+    assert mapping.problems == ()
+    findings = Findings(10_000)
+    scan = Scan(source, mapping, findings, DiskSpool, Silent(), None)
+    scan.run()
+    return findings.as_list(), scan.marked["t"]
+
+
+@pytest.mark.parametrize("sql_type", TYPES)
+@pytest.mark.parametrize("unique", [False, True])
+def test_chunks_find_what_a_look_at_each_value_finds(tmp_path: Path, sql_type: str, unique: bool) -> None:
+    model = {
+        "t": declared(
+            {"id": "BIGINT", "v": sql_type, "w": "TEXT"},
+            enums=ENUMS,
+            unique=[["v"]] if unique else [],
+            indexed=[["v", "w"]],
+        )
+    }
+
+    def compare(values: list[Any]) -> None:
+        path = tmp_path / "t.db"
+        path.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v, w)")
+            connection.executemany("INSERT INTO t (v, w) VALUES (?, ?)", [(value, "w") for value in values])
+        with SqliteSource.open(str(path)) as source:
+            fast = findings_of(source, model)
+        with RowByRow.open(str(path)) as source:
+            assert fast == findings_of(source, model)
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.lists(like_values_of(sql_type) | st.sampled_from([None, *ALMOST]), min_size=1, max_size=60))
+    def any_values(values: list[Any]) -> None:
+        compare(values)
+
+    # One among many that fit, so that only a part of a chunk is looked at closely.
+    compare([value for almost in ALMOST for value in [*PLAIN.get(sql_type, [None]) * 20, almost]])
+    any_values()

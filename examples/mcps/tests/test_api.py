@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API as clients see it, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from alembic import command
+from alembic.config import Config
+from serving import Api, running_api
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from packages.harvester.database import sync_engine
+from packages.harvester.seed import seed
+from packages.harvester.settings import Settings, load_settings
+
+SERVER = {"name": "Weather", "primary_url": "https://example.org/weather", "host_type": "github"}
+POST = {
+    "platform": "reddit",
+    "post_id": "p1",
+    "content": "A forecast for seafarers",
+    "url": "https://example.org/p1",
+    "published_at": "2026-01-02T03:04:05+01:00",
+}
+
+
+@pytest.fixture
+def api(database: str, config: Config, tmp_path: Path) -> Iterator[Api]:
+    """On an empty database at its newest revision."""
+    command.upgrade(config, "head")
+    with running_api(tmp_path, DATABASE_URL=database) as found:
+        yield found
+
+
+@pytest.fixture
+def filled(database: str, config: Config, tmp_path: Path) -> Iterator[Api]:
+    """On a database with rows of 30 servers."""
+    command.upgrade(config, "head")
+    engine = sync_engine(load_settings())
+    seed(engine, servers=30)
+    engine.dispose()
+    with running_api(tmp_path, DATABASE_URL=database) as found:
+        yield found
+
+
+def done(answer: httpx.Response, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+def test_servers_are_created_read_changed_listed_and_deleted(api: Api) -> None:
+    made = done(api.client.post("/servers", json={**SERVER, "topics": ["sea", "wind"], "stars": 7}), 201)
+    key = made["id"]
+    assert made["topics"] == ["sea", "wind"] and made["host_type"] == "github"
+    assert done(api.client.get(f"/servers/{key}")) == made
+    changed = done(api.client.patch(f"/servers/{key}", json={"stars": 8, "risk_level": "high"}))
+    assert (changed["stars"], changed["risk_level"], changed["name"]) == (8, "high", "Weather")
+    assert done(api.client.get("/servers", params={"min_stars": 8, "host_type": "github"}))["total"] == 1
+    assert done(api.client.get("/servers", params={"min_stars": 9})) == {
+        "items": [],
+        "total": 0,
+        "limit": 50,
+        "offset": 0,
+    }
+    assert api.client.delete(f"/servers/{key}").status_code == 204
+    assert done(api.client.get(f"/servers/{key}"), 404)["detail"]
+
+
+def test_tools_and_posts(api: Api) -> None:
+    server = done(api.client.post("/servers", json=SERVER), 201)["id"]
+    tool = done(api.client.post("/tools", json={"server_id": server, "name": "forecast"}), 201)
+    assert done(api.client.patch(f"/tools/{tool['id']}", json={"is_read_only": True}))["is_read_only"] is True
+    assert done(api.client.get("/tools", params={"server_id": server}))["items"][0]["id"] == tool["id"]
+    assert done(api.client.get(f"/tools/{tool['id']}/similar")) == []
+    post = done(api.client.post("/posts", json={**POST, "hashtags": ["sea"]}), 201)
+    assert post["published_at"] == "2026-01-02T02:04:05" and post["hashtags"] == ["sea"]
+    assert done(api.client.get("/posts", params={"since": "2026-01-02T02:04:05Z"}))["total"] == 1
+    assert done(api.client.get("/posts", params={"since": "2026-01-02T02:04:06Z"}))["total"] == 0
+    assert api.client.delete(f"/posts/{post['id']}").status_code == 204
+    # The tools of a server go with it.
+    assert api.client.delete(f"/servers/{server}").status_code == 204
+    assert done(api.client.get(f"/tools/{tool['id']}"), 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "status"),
+    [
+        ("/servers", {**SERVER, "stars": 2**31}, 422),
+        ("/servers", {**SERVER, "name": "nul \0"}, 422),
+        ("/servers", {**SERVER, "host_type": "GITHUB"}, 422),
+        ("/servers", {"name": "only"}, 422),
+        ("/tools", {"server_id": 4711, "name": "orphan"}, 409),
+        ("/posts", {**POST, "published_at": "soon"}, 422),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_nothing(
+    api: Api, path: str, document: dict[str, Any], status: int
+) -> None:
+    done(api.client.post(path, json=document), status)
+    assert done(api.client.get(path))["total"] == 0
+
+
+def test_a_value_that_is_there_already_rolls_the_transaction_back(api: Api) -> None:
+    done(api.client.post("/servers", json=SERVER), 201)
+    assert "another record" in done(api.client.post("/servers", json=SERVER), 409)["detail"]
+    done(api.client.post("/servers", json={**SERVER, "primary_url": "https://example.org/other"}), 201)
+    assert done(api.client.get("/servers"))["total"] == 2
+    assert done(api.client.get("/health/db"))["database"]["pool"]["checked_out"] == 0
+
+
+@pytest.mark.parametrize("key", [0, -1, 2**31, 2**40])
+def test_ids_that_nobody_has(api: Api, key: int) -> None:
+    done(api.client.get(f"/servers/{key}"), 404)
+
+
+def test_search_finds_words(api: Api, database: str) -> None:
+    done(api.client.post("/servers", json={**SERVER, "description": "Forecasts 100% of storms_at sea"}), 201)
+    done(api.client.post("/posts", json=POST), 201)
+    for words in ("storms", "STORMS forecasts"):
+        assert done(api.client.get("/search/servers", params={"q": words}))["total"] == 1, words
+    assert done(api.client.get("/search/servers", params={"q": "desert"}))["total"] == 0
+    assert done(api.client.get("/search/posts", params={"q": "seafarers"}))["items"][0]["post_id"] == "p1"
+    if database.startswith("postgresql"):
+        # Another form of the word is another word for LIKE.
+        assert done(api.client.get("/search/servers", params={"q": "storm forecasting"}))["total"] == 1
+    else:
+        assert done(api.client.get("/search/servers", params={"q": "0%"}))["total"] == 1
+        assert done(api.client.get("/search/servers", params={"q": "s_a"}))["total"] == 1
+        assert done(api.client.get("/search/servers", params={"q": "s_t"}))["total"] == 0
+
+
+def test_similar_tools_come_by_their_distance(filled: Api) -> None:
+    near = [done(filled.client.get(f"/tools/{key}/similar", params={"limit": 5})) for key in range(1, 40)]
+    found = [each for each in near if each]
+    assert found
+    for each in found:
+        distances = [item["distance"] for item in each]
+        assert distances == sorted(distances) and all(0 <= distance <= 2 for distance in distances)
+
+
+def test_health_says_which_database_and_how_fast(api: Api, database: str) -> None:
+    whole = done(api.client.get("/health"))
+    kind = make_url(database).get_backend_name()
+    assert whole["status"] == "healthy" and whole["database"]["database_type"] == kind
+    found = done(api.client.get("/health/db"))["database"]
+    assert found["healthy"] and found["latency_ms"] > 0 and found["pool"]["size"] > 0
+    assert done(api.client.get("/readiness"))["status"] == "ready"
+    assert done(api.client.get("/liveness")) == {"status": "alive"}
+
+
+def test_metrics_have_requests_and_the_pool(api: Api) -> None:
+    done(api.client.get("/servers/1"), 404)
+    figures = api.client.get("/metrics").text
+    assert 'mcps_http_requests_total{method="GET",path="/servers/{key}",status="404"} 1.0' in figures
+    assert "mcps_http_request_seconds_bucket" in figures and "mcps_db_retries_total" in figures
+    assert 'state="checked_out"} 0.0' in figures
+
+
+def test_many_clients_at_once(filled: Api) -> None:
+    def ask(number: int) -> int:
+        return filled.client.get("/servers", params={"offset": number % 30, "limit": 5}).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(32) as clients:
+        assert set(clients.map(ask, range(300))) == {200}
+    assert done(filled.client.get("/health/db"))["database"]["pool"]["checked_out"] == 0
+
+
+def test_writers_at_once_lose_nothing(api: Api) -> None:
+    def write(number: int) -> int:
+        document = {**POST, "post_id": f"p{number}", "url": f"https://example.org/{number}"}
+        return api.client.post("/posts", json=document).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        assert set(clients.map(write, range(80))) == {201}
+    assert done(api.client.get("/posts"))["total"] == 80
+
+
+def test_lines_of_the_log_are_documents_without_passwords(api: Api, database: str) -> None:
+    done(api.client.get("/servers", headers={"x-request-id": "mine"}))
+    password = make_url(database).password
+    started = next(line for line in api.lines if line["event"] == "started")
+    assert started["level"] == "info" and (password is None or "***" in started["url"])
+    request = next(line for line in api.lines if line["event"] == "request" and line.get("request") == "mine")
+    assert (request["method"], request["path"], request["status"]) == ("GET", "/servers", 200) and request["ms"] > 0
+    if password:
+        assert str(password) not in api.log.read_text().replace(f"/{make_url(database).database}", "")
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_connection_that_the_server_closed_is_made_anew(
+    filled: Api, postgres: str, run_sql: Callable[..., None]
+) -> None:
+    done(filled.client.get("/servers"))
+    name = make_url(postgres).database
+    run_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    assert done(filled.client.get("/servers"))["total"] == 30
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_database_that_is_away_is_told_and_comes_back(
+    filled: Api, postgres: str, run_sql: Callable[..., None]
+) -> None:
+    name = make_url(postgres).database
+    run_sql(
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+    )
+    try:
+        assert done(filled.client.get("/health"))["status"] == "unhealthy"
+        done(filled.client.get("/readiness"), 503)
+        done(filled.client.get("/liveness"))
+        assert filled.client.get("/servers").status_code in (500, 503)
+    finally:
+        run_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert done(filled.client.get("/health"))["status"] == "healthy"
+    assert done(filled.client.get("/servers"))["total"] == 30
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_prepared_statements_can_be_left_out_for_a_pooler(
+    database: str, config: Config, tmp_path: Path, run_sql: Callable[..., None]
+) -> None:
+    command.upgrade(config, "head")
+    with running_api(tmp_path, DATABASE_URL=database, DB_POOLER="true") as api:
+        for _ in range(5):
+            done(api.client.get("/servers"))
+
+
+def test_a_running_request_is_finished_when_the_service_stops(api: Api, database: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor(16) as clients:
+        begun = [
+            clients.submit(
+                api.client.post, "/posts", json={**POST, "post_id": str(n), "url": f"https://example.org/{n}"}
+            )
+            for n in range(16)
+        ]
+        time.sleep(0.05)
+        api.process.send_signal(signal.SIGTERM)
+        answers = [future.result() for future in begun if not future.exception()]
+    # Uvicorn ends by the signal that it was sent, after it has finished.
+    assert api.process.wait(30) in (0, -signal.SIGTERM)
+    assert "stopped" in [line["event"] for line in api.lines]
+    engine = sync_engine(Settings(database_url=database))
+    with engine.connect() as connection:
+        kept = connection.scalar(text("SELECT count(*) FROM social_posts"))
+    engine.dispose()
+    assert kept == sum(answer.status_code == 201 for answer in answers)
+
+
+def test_settings_that_are_no_good_are_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="there is no SQLite database"),
+        running_api(tmp_path, DATABASE_URL="sqlite:///none.db"),
+    ):
+        pass

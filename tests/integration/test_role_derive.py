@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role migration with an application that has no Alembic: there and back, on a schema derived from its file."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_runs import PlaybookRunner
+from support.server import Database
+
+MIGRATE, ROLLBACK = "playbooks/migrate.yml", "playbooks/rollback.yml"
+SHOP = """
+CREATE TABLE customer (id INTEGER PRIMARY KEY, email NVARCHAR(60) NOT NULL UNIQUE, active BOOLEAN DEFAULT 1,
+                       created DATETIME DEFAULT CURRENT_TIMESTAMP);
+CREATE TABLE invoice (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customer, total NUMERIC(10, 2));
+CREATE INDEX invoice_customer ON invoice (customer_id);
+INSERT INTO customer (email, created) VALUES ('ann@example.org', '2024-01-02 03:04:05'), ('bob@example.org', '2024-01-02');
+INSERT INTO invoice (customer_id, total) VALUES (1, 12.5), (2, 3);
+"""
+
+
+class Shop:
+    def __init__(self, folder: Path, database: Database, playbook: PlaybookRunner) -> None:
+        self.folder = folder
+        self.database = database
+        self.playbook = playbook
+        self.source = folder / "shop.db"
+        self.environment = folder / ".env"
+        self.environment.write_text(f"DATABASE_URL=sqlite:///{self.source}\n")
+        self.sqlite(SHOP)
+
+    def sqlite(self, script: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.source)) as connection, connection:
+            connection.executescript(script)
+
+    def run(self, name: str, check: bool = False, **more: Any) -> Any:
+        variables = {
+            "ansible_python_interpreter": sys.executable,
+            "migration_application": "Shop",
+            "migration_source": str(self.source),
+            "migration_schema_strategy": "derive",
+            "migration_target_host": self.database.host,
+            "migration_target_port": self.database.port,
+            "migration_target_user": self.database.user,
+            "migration_target_password": self.database.password,
+            "migration_target_database": self.database.name,
+            "migration_environment_file": str(self.environment),
+            "migration_report_dir": str(self.folder / "report"),
+            "migration_services_stop": [],
+            "migration_services_start": [],
+            **more,
+        }
+        return self.playbook(name, variables=variables, groups=["application"], check=check)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database: Database, playbook: PlaybookRunner) -> Shop:
+    return Shop(tmp_path, database, playbook)
+
+
+def test_there_and_back_without_alembic(shop: Shop) -> None:
+    shop.run(MIGRATE, check=True).succeeded()
+    assert shop.database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    shop.run(MIGRATE).succeeded()
+    assert "postgresql" in shop.environment.read_text()
+    assert shop.database.query("SELECT count(*), sum(total) FROM invoice")[0][0] == 2
+    assert shop.database.query("INSERT INTO customer (email) VALUES ('cyd') RETURNING id, active") == [(3, True)]
+    shop.database.query("DELETE FROM customer WHERE id = 3")
+    again = shop.run(MIGRATE).succeeded()
+    assert again.recap["localhost"]["changed"] == 0
+    shop.run(ROLLBACK).succeeded()
+    assert "sqlite" in shop.environment.read_text()
+
+
+def test_what_has_to_be_decided_stops_the_preflight(shop: Shop) -> None:
+    shop.sqlite("CREATE TRIGGER noticing AFTER INSERT ON invoice BEGIN SELECT 1; END")
+    shop.run(MIGRATE).failed("trigger.noticing", "migration_derive_decisions")
+    shop.run(MIGRATE, migration_derive_decisions={"trigger.noticing": ""}).succeeded()

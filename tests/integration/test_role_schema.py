@@ -1,0 +1,276 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role migration with applications whose revisions PostgreSQL does not take, each migrated without editing it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from psycopg2 import sql
+
+from support.alembic_project import CREATE_CHILD, CREATE_PARENT, DROP_CHILD, DROP_PARENT, AlembicProject
+from support.ansible_runs import PlaybookRun, PlaybookRunner
+from support.server import Database, Server
+
+MIGRATE, ROLLBACK = "playbooks/migrate.yml", "playbooks/rollback.yml"
+ROWS = """
+CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR NOT NULL, color VARCHAR(5));
+CREATE INDEX ix_parent_name ON parent (name);
+CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL UNIQUE REFERENCES parent);
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO parent VALUES (1, 'ann', 'RED'), (7, 'bob', NULL);
+INSERT INTO child VALUES (3, 7);
+"""
+CREATE_OLD = """\
+    op.create_table("old_parent", sa.Column("id", sa.Integer, primary_key=True))
+    op.create_table("old_child", sa.Column("parent_id", sa.Integer, sa.ForeignKey("old_parent.id")))"""
+DROP_OLD = '    op.drop_table("old_parent")\n    op.drop_table("old_child")'
+MADE_BY_ITSELF = (
+    "CREATE TYPE color AS ENUM ('RED', 'GREEN')",
+    "CREATE TABLE parent (id serial PRIMARY KEY, name varchar NOT NULL, color color)",
+    "CREATE INDEX ix_parent_name ON parent (name)",
+    "CREATE TABLE child (id serial PRIMARY KEY, parent_id int NOT NULL UNIQUE REFERENCES parent)",
+)
+
+
+class Application:
+    """An Alembic project, its SQLite file, and the database that it goes to."""
+
+    def __init__(self, folder: Path, database: Database, server: Server, playbook: PlaybookRunner) -> None:
+        self.folder, self.database, self.server, self.playbook = folder, database, server, playbook
+        self.project = AlembicProject(folder / "app", revisions=False)
+        self.source = folder / "live.db"
+        self.environment = folder / ".env"
+        self.environment.write_text(f"DATABASE_URL=sqlite:///{self.source}\n")
+        with contextlib.closing(sqlite3.connect(self.source)) as connection, connection:
+            connection.executescript(ROWS)
+
+    def revisions(self, **changed: str) -> None:
+        self.project.revision("0001", None, CREATE_PARENT, changed.get("down", DROP_PARENT))
+        self.project.revision("0002", "0001", CREATE_CHILD, DROP_CHILD)
+
+    def run(self, name: str = MIGRATE, check: bool = False, **more: Any) -> PlaybookRun:
+        variables = {
+            "ansible_python_interpreter": sys.executable,
+            "migration_source": str(self.source),
+            "migration_alembic_project": str(self.project.folder),
+            "migration_alembic_python": sys.executable,
+            "migration_target_host": self.database.host,
+            "migration_target_port": self.database.port,
+            "migration_target_user": self.database.user,
+            "migration_target_password": self.database.password,
+            "migration_target_database": self.database.name,
+            "migration_environment_file": str(self.environment),
+            "migration_report_dir": str(self.folder / "report"),
+            **more,
+        }
+        return self.playbook(name, variables=variables, groups=["application"], check=check)
+
+    @property
+    def admin(self) -> dict[str, Any]:
+        """Who may make the rehearsal's database."""
+        return {"migration_admin_user": self.server.superuser, "migration_admin_password": self.server.password}
+
+    def migrated(self, thrice: bool = False, **more: Any) -> None:
+        """There and back; if I(thrice), in check mode before, and once more after, which changes nothing."""
+        if thrice:
+            self.run(check=True, **more).succeeded()
+            assert "sqlite" in self.environment.read_text()
+        self.run(**more).succeeded()
+        assert self.rows() == [(1, "ann", "RED"), (7, "bob", None)]
+        assert self.database.query("INSERT INTO parent (name) VALUES ('cyd') RETURNING id") == [(8,)]
+        self.database.query("DELETE FROM parent WHERE id = 8")
+        if thrice:
+            assert self.run(**more).succeeded().recap["localhost"]["changed"] == 0
+        self.run(ROLLBACK, **more).succeeded()
+        assert "sqlite" in self.environment.read_text()
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return self.database.query("SELECT id, name, color::text FROM parent ORDER BY id")
+
+    def untouched(self) -> bool:
+        tables = self.database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        return tables == [(0,)] and "sqlite" in self.environment.read_text()
+
+
+@pytest.fixture
+def application(tmp_path: Path, database: Database, postgres: Server, playbook: PlaybookRunner) -> Application:
+    return Application(tmp_path, database, postgres, playbook)
+
+
+def test_tables_dropped_in_the_wrong_order_by_the_patches_that_the_rehearsal_found(application: Application) -> None:
+    application.revisions()
+    application.project.revision(
+        "0003", "0002", CREATE_OLD, '    op.drop_table("old_child")\n    op.drop_table("old_parent")'
+    )
+    application.project.revision("0004", "0003", DROP_OLD, CREATE_OLD)
+    application.run(**application.admin).failed("0004", "foreign keys", "schema_patches.yml")
+    assert application.untouched()
+    found = yaml.safe_load((application.folder / "report" / "schema_patches.yml").read_text())
+    assert found["migration_schema_strategy"] == "offline" and len(found["migration_schema_patches"]) == 1
+    application.migrated(**found, **application.admin)
+
+
+def test_a_type_that_an_earlier_way_back_left_behind(application: Application) -> None:
+    application.revisions(down='    op.drop_table("parent")')
+    application.database.query("CREATE TYPE color AS ENUM ('RED', 'GREEN')")
+    application.run().failed("0001", "color", "already exists")
+    create = "CREATE TYPE color AS ENUM ('RED', 'GREEN');"
+    patch = {"revision": "0001", "find": create, "replace": f"DROP TYPE IF EXISTS color; {create}"}
+    application.migrated(migration_schema_strategy="offline", migration_schema_patches=[patch], **application.admin)
+
+
+def test_tables_that_the_application_made_itself(application: Application) -> None:
+    application.revisions()
+    for statement in MADE_BY_ITSELF:
+        application.database.query(statement)
+    application.run().failed("no Alembic revision", "existing")
+    application.migrated(migration_schema_strategy="existing")
+    assert application.database.query("SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_tables_that_are_not_what_the_application_expects_are_not_stamped(application: Application) -> None:
+    application.revisions()
+    for statement in MADE_BY_ITSELF:
+        application.database.query(statement.replace("name varchar NOT NULL", "name varchar(20) NOT NULL"))
+    application.database.query("ALTER TABLE child DROP CONSTRAINT child_parent_id_key")
+    application.run(migration_schema_strategy="existing").failed(
+        "parent.name", "character varying(20)", "child", "unique"
+    )
+    assert application.database.query("SELECT to_regclass('alembic_version') IS NULL") == [(True,)]
+
+
+def test_nothing_is_there_to_be_compared(application: Application) -> None:
+    application.revisions()
+    application.run(migration_schema_strategy="existing").failed("nothing to compare", "upgrade")
+
+
+def test_a_chain_that_is_missing(application: Application) -> None:
+    application.migrated(thrice=True, migration_schema_strategy="metadata", **application.admin)
+
+
+def test_a_chain_that_makes_something_else_than_the_application_expects(application: Application) -> None:
+    application.revisions()
+    application.project.revision("0003", "0002", '    op.alter_column("parent", "name", nullable=True)')
+    application.run().failed("parent.name", "takes NULL", "migration_schema_accept")
+    application.run(migration_schema_accept=["nullable parent.name"]).succeeded()
+
+
+def test_where_there_has_to_be_a_rehearsal(application: Application) -> None:
+    application.revisions()
+    application.run(migration_rehearsal="always").failed("may not create databases", "migration_admin_user")
+    assert application.untouched()
+    name = f"{application.database.name}_rehearsal"
+    application.server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        application.run(**application.admin).failed(name, "migration_rehearsal_database")
+    finally:
+        application.server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+    application.run(migration_rehearsal="always", **application.admin).succeeded()
+    assert application.server.admin.query("SELECT count(*) FROM pg_database WHERE datname = %s", (name,)) == [(0,)]
+
+
+PROGRAM = """
+import json, os, sys
+
+import sqlalchemy as sa
+
+url = os.environ.get("DATABASE_URL") or open(os.environ["ENV_FILE"]).read().split("DATABASE_URL=")[1].splitlines()[0].strip("'")
+engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2") if url.startswith("postgresql") else url)
+with engine.connect() as connection:
+    rows = connection.execute(sa.text("SELECT id, name FROM parent ORDER BY id")).all()
+    extra = {"wrong": connection.dialect.name} if "--wrong" in sys.argv else {}
+    print(json.dumps({"rows": [list(row) for row in rows], "asked": os.getpid(), **extra}))
+"""
+
+
+class Service:
+    """A program of the application's, and the order in which things were done around it."""
+
+    def __init__(self, application: Application) -> None:
+        self.program = application.folder / "program.py"
+        self.program.write_text(PROGRAM)
+        self.noted = application.folder / "noted"
+        self.variables = {
+            "migration_services_stop": [["sh", "-c", f"echo stop >> {self.noted}"]],
+            "migration_services_start": [["sh", "-c", f"echo start >> {self.noted}"]],
+            "migration_traffic_close": [["sh", "-c", f"echo close >> {self.noted}"]],
+            "migration_traffic_open": [["sh", "-c", f"echo open >> {self.noted}"]],
+        }
+
+    def request(self, application: Application, *words: str) -> dict[str, Any]:
+        return {
+            "name": "rows",
+            "command": [sys.executable, str(self.program), *words],
+            "environment": {"ENV_FILE": str(application.environment)},
+            "ignore": ["^asked$"],
+        }
+
+    def order(self) -> list[str]:
+        return self.noted.read_text().split()
+
+
+def test_answers_are_the_same_before_traffic_is_let_in(application: Application) -> None:
+    application.revisions()
+    service = Service(application)
+    application.run(**service.variables, migration_smoke_requests=[service.request(application)]).succeeded()
+    assert service.order() == ["close", "stop", "start", "open"]
+    application.run(ROLLBACK, **service.variables).succeeded()
+    assert service.order()[4:] == ["close", "stop", "start", "open"]
+
+
+def test_answers_that_differ_undo_the_switch(application: Application) -> None:
+    application.revisions()
+    service = Service(application)
+    request = service.request(application, "--wrong")
+    application.run(**service.variables, migration_smoke_requests=[request]).failed(
+        "rows wrong", "sqlite on SQLite", "postgresql on PostgreSQL"
+    )
+    assert "sqlite" in application.environment.read_text() and service.order()[-1] == "open"
+    request["ignore"].append("wrong")
+    application.run(**service.variables, migration_smoke_requests=[request]).succeeded()
+
+
+def test_the_application_is_tried_before_anything_is_touched(application: Application) -> None:
+    application.revisions()
+    service = Service(application)
+    probe = {"name": "rows", "command": [sys.executable, str(service.program)], "match": '"rows": \\[\\]'}
+    wrong = {**probe, "environment": {"PYTHONPATH": "/nowhere"}, "command": [sys.executable, "-c", "import nothing"]}
+    application.run(migration_probes=[probe, wrong], **application.admin).failed("exit status 1", "nothing")
+    assert application.untouched()
+    fixed = {"migration_probe_environment": {"DATABASE_URL": "postgresql://elsewhere/other"}}
+    application.run(migration_probes=[probe], **fixed, **application.admin).failed("migration_probe_environment")
+    application.run(migration_probes=[probe], **application.admin).succeeded()
+
+
+def test_environment_files_of_several_services_are_switched_and_put_back(application: Application) -> None:
+    application.revisions()
+    web, worker = application.folder / "web.env", application.folder / "worker.env"
+    web.write_text("# the web site\nDATABASE_FILE=live.db\nPORT=3000\n")
+    worker.write_text("export DATABASE_URL=sqlite:///live.db\n")
+    files = [
+        {"path": str(web), "environment": {"PG_URL": "postgres://web@db/mcps"}, "absent": ["DATABASE_FILE"]},
+        {"path": str(worker), "environment": {"DATABASE_URL": "postgresql+asyncpg://worker@db/mcps"}},
+    ]
+    application.run(migration_environment_files=files).succeeded()
+    assert "PG_URL=postgres://web@db/mcps" in web.read_text() and "DATABASE_FILE" not in web.read_text()
+    assert "PORT=3000" in web.read_text() and "asyncpg" in worker.read_text()
+    assert "postgresql" in application.environment.read_text()
+    assert application.run(migration_environment_files=files).succeeded().recap["localhost"]["changed"] == 0
+    application.run(ROLLBACK, migration_environment_files=files).succeeded()
+    assert web.read_text() == "# the web site\nDATABASE_FILE=live.db\nPORT=3000\n"
+    assert worker.read_text() == "export DATABASE_URL=sqlite:///live.db\n"
+    assert "sqlite" in application.environment.read_text()
+
+
+def test_locks_that_a_live_system_would_feel_are_said(application: Application) -> None:
+    application.revisions()
+    application.project.revision("0003", "0002", '    op.create_index("ix_child_parent", "child", ["parent_id"])')
+    run = application.run(**application.admin).succeeded()
+    assert "squawk says: require-concurrent-index-creation" in run.output, run.output
