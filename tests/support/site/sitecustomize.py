@@ -28,7 +28,7 @@ if _folder:
         except (OSError, EOFError, ValueError, TypeError):
             code = _compile(path, source)
         try:
-            with open("%s.%d" % (file, os.getpid()), "wb") as stream:
+            with open(f"{file}.{os.getpid()}", "wb") as stream:
                 marshal.dump(code, stream)
             os.replace(stream.name, file)
         except OSError:
