@@ -19,11 +19,12 @@ BENCH_RESULTS ?= benchmarks/results
 VENV := .venv
 APP_VENV := .cache/venv-mcps
 BENCH_VENV := .cache/venv-bench
+WEB := examples/mcps/apps/web
 COLLECTION := .cache/collections/ansible_collections/mcps/postgres
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev venv-app venv-app-dev venv-bench collection demo demo-clean bench bench-list bench-docs \
+.PHONY: help venv venv-dev venv-app venv-app-dev venv-bench collection web demo demo-clean bench bench-list bench-docs \
 	test test-lint test-unit test-integration test-molecule clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -44,6 +45,8 @@ venv-bench: $(BENCH_VENV)/.stamp ## What the benchmarks need besides
 
 collection: $(COLLECTION) ## Let Ansible find this checkout as mcps.postgres
 
+web: .cache/web.stamp ## The reference application's web site, built (Node.js comes with the tests' environment)
+
 demo: venv venv-app collection ## Take the reference application to PostgreSQL and back, on this machine
 	SERVERS="$(SERVERS)" PORT="$(PORT)" scripts/demo
 
@@ -62,7 +65,7 @@ bench-list: venv-bench ## Which contenders BENCH_ONLY can name
 bench-docs: venv-bench ## Put the last results into docs/benchmarks.md
 	$(BENCH_VENV)/bin/python -m benchmarks --docs --results "$(BENCH_RESULTS)"
 
-test: venv-dev venv-app-dev collection ## Every check; ends with "N passed, N failed"
+test: venv-dev venv-app-dev web collection ## Every check; ends with "N passed, N failed"
 	@$(VENV)/bin/python scripts/test
 
 test-lint: venv-dev collection ## Style, types, playbooks, changelog, generated documentation
@@ -71,14 +74,14 @@ test-lint: venv-dev collection ## Style, types, playbooks, changelog, generated 
 test-unit: venv-dev collection ## Fast tests
 	@$(VENV)/bin/python scripts/test unit
 
-test-integration: venv-dev venv-app collection ## Modules and roles against a real server
+test-integration: venv-dev venv-app web collection ## Modules and roles against a real server
 	@$(VENV)/bin/python scripts/test integration
 
-test-molecule: venv-dev venv-app collection ## Scenarios in containers; SCENARIOS="provision migrate" for some of them
+test-molecule: venv-dev venv-app web collection ## Scenarios in containers; SCENARIOS="provision migrate" for some of them
 	@$(if $(SCENARIOS),MCPS_SCENARIOS="$(SCENARIOS)") $(VENV)/bin/python scripts/test molecule
 
 clean: ## Remove environments and caches
-	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache $(WEB)/.next $(WEB)/node_modules
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -112,6 +115,13 @@ $(BENCH_VENV)/.stamp: benchmarks/requirements.txt requirements.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python $(PIP_INSTALL) -r benchmarks/requirements.txt
 	@touch $@
+
+# The server that the build leaves does not have the static files beside it.
+.cache/web.stamp: $(wildcard $(WEB)/*.json $(WEB)/*.ts) $(shell find $(WEB)/src -type f) $(VENV)/.stamp-dev
+	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" NEXT_TELEMETRY_DISABLED=1 npm run build
+	cp -R $(WEB)/.next/static $(WEB)/.next/standalone/.next/static
+	@mkdir -p $(dir $@) && touch $@
 
 $(COLLECTION):
 	@mkdir -p $(dir $@)
