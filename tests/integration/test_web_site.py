@@ -316,7 +316,7 @@ def test_url_instead_of_parts(reader: Database, tmp_path: Path, driver: str) -> 
         ({"POSTGRES_HOST": "db.example.com", "PGSSLMODE": "require"}, "knows verify-full and disable"),
         ({"DATABASE_URL": "sqlite+aiosqlite:///data/mcps.db"}, "reads PostgreSQL only"),
         ({"USE_SQLITE": "true"}, "reads PostgreSQL only"),
-        ({"DATABASE_URL": "postgresql://u:p@ss/w@h:1:2/d"}, "percent-encode"),
+        ({"DATABASE_URL": "postgresql://u:p@h:port/d"}, "percent-encode"),
         ({"DB_POOL_SIZE": "many"}, "DB_POOL_SIZE is many"),
     ],
 )

@@ -66,7 +66,8 @@ function tls(environment: Environment, host: string): PoolConfig["ssl"] {
     throw new SettingsError(`PGSSLMODE is ${mode}: the site knows verify-full and disable`);
   }
   if (mode === "" && !LOOPBACK.test(host)) {
-    throw new SettingsError(`${host} is another host, and PGSSLMODE is not set: set it to verify-full`);
+    // Not named: of a URL that is not quoted well, it may be a part of the password.
+    throw new SettingsError("the database is on another host, and PGSSLMODE is not set: set it to verify-full");
   }
   return false;
 }
