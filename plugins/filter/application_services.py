@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An application's services, as the role application and the role migration want to know them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.mcps.postgres.plugins.filter.postgres_url import postgres_url
+from ansible_collections.mcps.postgres.plugins.plugin_utils import _services
+
+
+def _plain(value: Any) -> Any:
+    """Ansible's own texts and lists are made on demand."""
+    return json.loads(json.dumps(value))
+
+
+def _ordered(services: Sequence[Mapping[str, Any]], deployment: str) -> list[dict[str, Any]]:
+    try:
+        return _services.in_order(_plain([dict(service) for service in services]), deployment)
+    except _services.ServicesError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def application_services(services: Sequence[Mapping[str, Any]], deployment: str = "systemd") -> list[dict[str, Any]]:
+    """I(services) in the order in which they are started, each with all that it did not say."""
+    return _ordered(services, deployment)
+
+
+def application_environments(
+    services: Sequence[Mapping[str, Any]], database: Mapping[str, Any], name: str = "mcps", absent: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The environment file of every service, with its variables."""
+    place = _plain(dict(database))
+    found = []
+    for service in _ordered(services, "systemd"):
+        path = service["environment_file"] or f"/etc/{name}/{service['name']}/environment"
+        environment = {key: str(value) for key, value in service["environment"].items()}
+        if place:
+            way = _services.way(service, place)
+            environment = {**_services.tls_variables(way), **environment}
+            if service["url_variable"]:
+                target = {key: value for key, value in way.items() if key not in _services.TLS}
+                environment[service["url_variable"]] = postgres_url(
+                    target, driver=service["url_driver"], tls="environment"
+                )
+        found.append({"path": path, "environment": environment, "absent": list(absent)})
+    return found
+
+
+def application_commands(
+    services: Sequence[Mapping[str, Any]],
+    action: str,
+    name: str = "mcps",
+    deployment: str = "systemd",
+    writers: bool = False,
+) -> list[list[str]]:
+    """The commands that start the services in their order, or stop them in the reverse."""
+    if action not in ("start", "stop"):
+        raise AnsibleFilterError(f"application_commands cannot {action}: say start or stop.")
+    chosen = [service for service in _ordered(services, "systemd") if service["writer"] or not writers]
+    return _services.commands(chosen, name, deployment, action == "start")
+
+
+class FilterModule:
+    """Ansible's entry."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "application_services": application_services,
+            "application_environments": application_environments,
+            "application_commands": application_commands,
+        }

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An application's services, declared once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.mcps.postgres.plugins.filter.application_services import (
+    application_commands,
+    application_environments,
+    application_services,
+)
+
+API: dict[str, Any] = {"name": "api", "command": ["api"], "url_variable": "DATABASE_URL"}
+WEB: dict[str, Any] = {
+    "name": "web",
+    "command": ["node"],
+    "after": ["api"],
+    "writer": False,
+    "url_variable": "PGURL",
+    "url_driver": "node-postgres",
+    "database": {"user": "reader", "password": "r@/"},
+}
+HARVESTER: dict[str, Any] = {"name": "harvester", "command": ["h"], "every": "5min", "environment": {"N": 3}}
+DATABASE = {
+    "host": "db.example.com",
+    "port": 6432,
+    "user": "app",
+    "password": "p@/",
+    "database": "mcps",
+    "ca_cert": "/ca",
+}
+
+
+def names(services: list[dict[str, Any]]) -> list[str]:
+    return [service["name"] for service in services]
+
+
+def test_order_is_as_given_but_for_what_waits() -> None:
+    assert names(application_services([WEB, HARVESTER, API])) == ["harvester", "api", "web"]
+    assert names(application_services([API, WEB, HARVESTER])) == ["api", "web", "harvester"]
+
+
+@pytest.mark.parametrize(
+    ("services", "deployment", "error"),
+    [
+        ([API, API], "systemd", "api stands more than once"),
+        ([WEB], "systemd", "api, which is not declared"),
+        ([{**API, "after": ["web"]}, WEB], "systemd", "each waits for another"),
+        ([{**API, "after": ["api"]}], "systemd", "each waits for another"),
+        ([{**API, "comand": ["x"]}], "systemd", "has comand"),
+        ([{"name": "api"}], "systemd", "has no command"),
+        ([{"name": "a b", "command": ["x"]}], "systemd", "'a b'"),
+        ([{**API, "database": {"login": "x"}}], "systemd", "has login"),
+        ([API], "container", "has no image"),
+        ([{**HARVESTER, "image": "i"}], "container", "needs a timer"),
+    ],
+)
+def test_what_cannot_be_is_refused(services: list[dict[str, Any]], deployment: str, error: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=error):
+        application_services(services, deployment)
+
+
+def test_every_service_has_its_own_url_and_all_check_the_server() -> None:
+    api, harvester, web = application_environments([API, HARVESTER, WEB], DATABASE, absent=["DATABASE_PATH"])
+    tls = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca"}
+    assert api == {
+        "path": "/etc/mcps/api/environment",
+        "environment": {**tls, "DATABASE_URL": "postgresql+asyncpg://app:p%40%2F@db.example.com:6432/mcps"},
+        "absent": ["DATABASE_PATH"],
+    }
+    assert harvester["environment"] == {**tls, "N": "3"}
+    assert web["environment"] == {**tls, "PGURL": "postgresql://reader:r%40%2F@db.example.com:6432/mcps"}
+
+
+def test_this_host_needs_no_tls_and_no_database_none_at_all() -> None:
+    (here,) = application_environments([API], {"host": "/run/postgresql", "database": "mcps"})
+    assert "PGSSLMODE" not in here["environment"]
+    (none,) = application_environments([{**API, "environment": {"USE_SQLITE": "true"}}], {})
+    assert none["environment"] == {"USE_SQLITE": "true"}
+
+
+def test_commands_of_systemd() -> None:
+    services = [API, HARVESTER, WEB]
+    assert application_commands(services, "start") == [
+        ["systemctl", "start", "mcps-api.service"],
+        ["systemctl", "start", "mcps-harvester.timer"],
+        ["systemctl", "start", "mcps-web.service"],
+    ]
+    assert application_commands(services, "stop", name="hub", writers=True) == [
+        ["systemctl", "stop", "hub-harvester.timer"],
+        ["systemctl", "stop", "hub-harvester.service"],
+        ["systemctl", "stop", "hub-api.service"],
+    ]
+    assert application_commands([{**API, "enabled": False}], "start") == []
+
+
+def test_commands_of_containers() -> None:
+    services = [{**API, "image": "i", "stop_seconds": 7}]
+    assert application_commands(services, "start", deployment="container") == [["docker", "start", "mcps-api"]]
+    assert application_commands(services, "stop", deployment="container") == [
+        ["docker", "stop", "--time", "7", "mcps-api"]
+    ]
+
+
+def test_another_action_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="say start or stop"):
+        application_commands([API], "restart")
