@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 #: How much of a value is shown.
@@ -39,7 +40,8 @@ def _compared(
             yield "", MISSING if before is None else before, MISSING if after is None else after
         return
     try:
-        documents = json.loads(before), json.loads(after)
+        # By their digits: 1.5e300 as a double is not the number that jsonb writes out in 301 of them.
+        documents = json.loads(before, parse_float=Decimal), json.loads(after, parse_float=Decimal)
     except ValueError:
         texts = [before, after]
         for pattern in ignored:
@@ -76,5 +78,8 @@ def _around(one: str, other: str) -> tuple[str, str]:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, (str, Decimal)):
+        text = str(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=float)
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -42,6 +42,13 @@ def test_documents_that_are_not(one: Any, other: Any, found: list[tuple[str, str
     assert places(one, other) == found
 
 
+def test_numbers_are_compared_by_their_digits() -> None:
+    request = [{"name": "r"}]
+    assert differences({"r": "[1.5e+300, 0.1, 2.50]"}, {"r": f"[15{'0' * 299}, 1e-1, 2.5]"}, request) == []
+    (found,) = differences({"r": "[0.1]"}, {"r": "[0.10000000000000001]"}, request)
+    assert (found["before"], found["after"]) == ("0.1", "0.10000000000000001")
+
+
 def test_what_may_differ_is_left_out() -> None:
     one, other = {"items": [{"id": 1, "at": "a"}]}, {"items": [{"id": 1, "at": "b"}]}
     assert places(one, other, [r"\.at$"]) == []
