@@ -78,8 +78,6 @@ def _around(one: str, other: str) -> tuple[str, str]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, (str, Decimal)):
-        text = str(value)
-    else:
-        text = json.dumps(value, ensure_ascii=False, default=float)
+    plain = isinstance(value, (str, Decimal))
+    text = str(value) if plain else json.dumps(value, ensure_ascii=False, default=float)
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
