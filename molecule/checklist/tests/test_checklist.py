@@ -165,7 +165,7 @@ def test_web_pages(hub: Hub, host: Machine, side: str, tmp_path: Path) -> None:
         assert links
         browser.get(f"{site.url}/servers/{server['uuid']}")
         assert server["name"] in browser.find_element(By.TAG_NAME, "h1").text
-        browser.get(f"{site.url}/social")
+        browser.get(f"{site.url}/social?q=says")
         assert "says about servers" in browser.find_element(By.TAG_NAME, "main").text
         assert not [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
 
