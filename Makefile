@@ -118,7 +118,7 @@ $(BENCH_VENV)/.stamp: benchmarks/requirements.txt requirements.txt
 
 # The server that the build leaves does not have the static files beside it.
 .cache/web.stamp: $(wildcard $(WEB)/*.json $(WEB)/*.ts) $(shell find $(WEB)/src -type f) $(VENV)/.stamp-dev
-	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" NODE_USE_SYSTEM_CA=1 npm ci --no-audit --no-fund --loglevel=error
 	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" NEXT_TELEMETRY_DISABLED=1 npm run build
 	cp -R $(WEB)/.next/static $(WEB)/.next/standalone/.next/static
 	@mkdir -p $(dir $@) && touch $@

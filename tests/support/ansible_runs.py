@@ -21,6 +21,8 @@ from .secrets_guard import SecretsGuard
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache" / "collections"
 MODULES = "ansible_collections.mcps.postgres.plugins.modules"
+#: Nothing of the tests' own but what keeps compiled modules, where that is asked for.
+SITE = Path(__file__).with_name("site")
 RUNNER = Path(__file__).with_name("module_runner.py")
 RECAP = re.compile(r"^(?P<host>\S+)\s*:\s+(?P<counts>(?:\w+=\d+\s*)+)$", re.MULTILINE)
 
@@ -197,7 +199,7 @@ class PlaybookRunner:
                 "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
                 "ANSIBLE_HOME": str(self._folder / "home"),
                 "ANSIBLE_NOCOLOR": "1",
-                "PYTHONPATH": "",
+                "PYTHONPATH": str(SITE),
                 **(environment or {}),
             },
         )

@@ -161,7 +161,12 @@ def node_modules() -> None:
         return
     NODE_MODULES.mkdir(parents=True, exist_ok=True)
     install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(NODE_MODULES), NODE_POSTGRES]
-    subprocess.run(install, check=True, capture_output=True, env={**os.environ, "npm_config_loglevel": "error"})
+    subprocess.run(
+        install,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "npm_config_loglevel": "error", "NODE_USE_SYSTEM_CA": "1"},
+    )
 
 
 @pytest.fixture
