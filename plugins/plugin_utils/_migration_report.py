@@ -13,6 +13,7 @@ from ._report._document import FORMAT, Phase, Report, Verdict
 
 #: Parts of the report, and the phase whose facts hold them under which name.
 _PARTS = {
+    "rehearsal": ("preflight", "rehearsal"),
     "audit": ("preflight", "audit"),
     "snapshot": ("snapshot", "snapshot"),
     "load": ("load", "load"),

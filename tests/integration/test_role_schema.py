@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import sys
 from pathlib import Path
@@ -112,6 +113,9 @@ def test_tables_dropped_in_the_wrong_order_by_the_patches_that_the_rehearsal_fou
     application.project.revision("0004", "0003", DROP_OLD, CREATE_OLD)
     application.run(**application.admin).failed("0004", "foreign keys", "schema_patches.yml")
     assert application.untouched()
+    report = json.loads((application.folder / "report" / "report.json").read_text())
+    assert [failure["revision"] for failure in report["rehearsal"]["failures"]][:1] == ["0004"]
+    assert "DROP TABLE" in (application.folder / "report" / "report.html").read_text()
     found = yaml.safe_load((application.folder / "report" / "schema_patches.yml").read_text())
     assert found["migration_schema_strategy"] == "offline" and len(found["migration_schema_patches"]) == 1
     application.migrated(**found, **application.admin)

@@ -43,6 +43,48 @@ def _phases(done: int, last: str = "") -> list[dict[str, Any]]:
     return phases
 
 
+def _rehearsal() -> dict[str, Any]:
+    return {
+        "rehearsed": True,
+        "strategy": "offline",
+        "up": True,
+        "down": False,
+        "again": None,
+        "mended": True,
+        "failures": [
+            {
+                "direction": "downgrade",
+                "revision": "0004",
+                "file": "/srv/mcps/alembic/versions/0004_rename.py",
+                "line": 17,
+                "statement": "DROP TABLE server;",
+                "sqlstate": "2BP01",
+                "reason": "cannot drop table server because other objects depend on it",
+                "cause": "other tables refer to the table that is dropped",
+                "advice": "Drop the children first.",
+                "patch": {},
+                "consequence": False,
+            }
+        ],
+        "patches": [],
+        "compared": True,
+        "drift": [{"operation": "modify_type", "table": "server", "column": "stars", "detail": "type is BIGINT"}],
+        "schema": [],
+        "unindexed": [{"table": "tool", "columns": ["server_id"], "parent": "server"}],
+        "leftovers": [{"kind": "enum type", "name": "hosttype"}],
+        "lint": [
+            {
+                "revision": "0004",
+                "rule": "require-concurrent-index-creation",
+                "statement": "CREATE INDEX ix ON server (stars);",
+                "message": "Table updates are blocked.",
+                "help": "Use `concurrently`.",
+                "count": 3,
+            }
+        ],
+    }
+
+
 def _audit() -> dict[str, Any]:
     return {
         "changed": False,
@@ -216,7 +258,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "target": {"host": "db1.internal", "port": 5432, "database": "mcps", "server_version": "18.1"},
         "phases": _phases(0),
     }
-    audited = {**begun, "phases": _phases(2, "running"), "audit": _audit()}
+    audited = {**begun, "phases": _phases(2, "running"), "rehearsal": _rehearsal(), "audit": _audit()}
     loaded = {
         **audited,
         "phases": _phases(5, "running"),

@@ -71,7 +71,7 @@ class Rollback(TypedDict, total=False):
 
 
 class Report(TypedDict, total=False):
-    """A whole report. I(audit), I(load), I(verification) and I(fence) are what the modules returned."""
+    """A whole report. I(rehearsal), I(audit), I(load), I(verification) and I(fence) are what the modules returned."""
 
     format: str
     migration_id: str
@@ -81,6 +81,7 @@ class Report(TypedDict, total=False):
     source: Source
     target: Target
     phases: list[Phase]
+    rehearsal: dict[str, Any]  # alembic_rehearsal without its SQL; lint: what lint_findings made of that
     audit: dict[str, Any]  # sqlite_audit_info
     snapshot: dict[str, Any]  # sqlite_snapshot: path, manifest_path, manifest
     load: dict[str, Any]  # sqlite_import

@@ -64,8 +64,8 @@ EXPECTED = {
     # stage: headline, tone, answers (short), sections that are there, sections that are not
     "measured": ("Measured, not migrated", "good", ["1 of 3 promises hold", "No", "Nothing to undo"], "benchmark promise-writes chart-promise-writes promise-vectors", "phases tables chart-promise-vectors"),
     "empty": ("Under way: not begun", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "details", "phases tables"),
-    "begun": ("Under way: not begun", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "phases", "tables audit"),
-    "audited": ("Under way: schema", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "audit tables", "rules"),
+    "begun": ("Under way: not begun", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "phases", "tables audit rehearsal"),
+    "audited": ("Under way: schema", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "rehearsal audit tables", "rules"),
     "loaded": ("Under way: verify", "busy", ["It is still running", "Not compared yet", "Nothing to undo"], "rules sequences skipped", "switch"),
     "stopped": ("Stopped in phase load", "bad", ["No, it stopped in phase load", "Not compared yet", "Nothing to undo"], "audit", "rules"),
     "migrated": ("Migrated and verified", "good", ["Yes", "No", "With one command"], "switch sequences", "differences warnings late quarantine"),
@@ -102,6 +102,24 @@ def test_the_three_questions_of_a_good_migration() -> None:
     ):
         assert fact in page.flat
     assert "to_utc" in page.flat and "SQLite's own full-text index" in page.flat
+
+
+def test_a_rehearsal_says_what_was_refused_and_why() -> None:
+    page = Page(render(DOCUMENTS["audited"]))
+    for text in (
+        "Downgrade, revision 0004: other tables refer to the table that is dropped",
+        "DROP TABLE server;",
+        "Drop the children first. /srv/mcps/alembic/versions/0004_rename.py, line 17.",
+        "server.stars: type is BIGINT",
+        "The way down leaves behind: hosttype.",
+        "tool (server_id).",
+        "require-concurrent-index-creation",
+    ):
+        assert text in page.flat
+
+
+def test_a_rehearsal_that_did_not_take_place_is_not_shown() -> None:
+    assert "rehearsal" not in Page(render({**DOCUMENTS["audited"], "rehearsal": {"rehearsed": False}})).ids()
 
 
 def test_a_benchmark_says_what_holds_where_and_why() -> None:
@@ -242,7 +260,9 @@ def test_a_table_is_one_line_whatever_names_it() -> None:
     assert tool.rate == pytest.approx(84_300 / tool.seconds) if tool.seconds else pytest.fail("no time")
 
 
-@pytest.mark.parametrize("part", ["verdict", "source", "phases", "audit", "snapshot", "load", "verification", "switch"])
+@pytest.mark.parametrize(
+    "part", ["verdict", "source", "phases", "rehearsal", "audit", "snapshot", "load", "verification", "switch"]
+)
 @pytest.mark.parametrize("value", [None, {}, [], "text"])
 def test_a_part_that_is_not_as_it_should_be_spoils_nothing(part: str, value: Any) -> None:
     Page(render({**DOCUMENTS["migrated"], part: value}))
