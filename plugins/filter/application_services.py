@@ -32,17 +32,22 @@ def application_services(services: Sequence[Mapping[str, Any]], deployment: str 
 
 
 def application_environments(
-    services: Sequence[Mapping[str, Any]], database: Mapping[str, Any], name: str = "mcps", absent: Sequence[str] = ()
+    services: Sequence[Mapping[str, Any]],
+    database: Mapping[str, Any],
+    name: str = "mcps",
+    absent: Sequence[str] = (),
+    deployment: str = "systemd",
 ) -> list[dict[str, Any]]:
     """The environment file of every service, with its variables."""
     place = _plain(dict(database))
+    folder = f"/run/{name}-tls" if deployment == "container" else ""
     found = []
     for service in _ordered(services, "systemd"):
         path = service["environment_file"] or f"/etc/{name}/{service['name']}/environment"
         environment = {key: str(value) for key, value in service["environment"].items()}
         if place:
             way = _services.way(service, place)
-            environment = {**_services.tls_variables(way), **environment}
+            environment = {**_services.tls_variables(way, folder), **environment}
             if service["url_variable"]:
                 target = {key: value for key, value in way.items() if key not in _services.TLS}
                 environment[service["url_variable"]] = postgres_url(

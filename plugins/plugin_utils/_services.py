@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "after": [],
     "health": [],
     "published_ports": [],
+    "volumes": [],
     "stop_seconds": 90,
 }
 DATABASE = ("host", "port", "user", "password", "database", "ssl_mode", "ca_cert", "ssl_cert", "ssl_key")
@@ -72,7 +73,8 @@ def _complete(service: Mapping[str, Any], deployment: str) -> dict[str, Any]:
             f"The database of service {name} has {', '.join(strange)}: it may have {', '.join(DATABASE)}."
         )
     complete = {**DEFAULTS, **{key: value for key, value in service.items() if value is not None}}
-    if not complete["command"] and not complete["image"]:
+    if not complete["command"]:
+        # A container's own command is not used: a shell reads the environment file first.
         raise ServicesError(f"Service {name} has no command: give it one, as a list of words.")
     if deployment == "container" and not complete["image"]:
         raise ServicesError(f"Service {name} has no image, and application_deployment is container: give it one.")
@@ -108,9 +110,13 @@ def way(service: Mapping[str, Any], database: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def tls_variables(found: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that tell every driver about TLS."""
-    return {variable: str(found[key]) for key, variable in TLS.items() if key in found}
+def tls_variables(found: Mapping[str, Any], folder: str = "") -> dict[str, str]:
+    """The variables that tell every driver about TLS. I(folder): where a container has the files, each by its option's name."""
+    return {
+        variable: f"{folder}/{key}" if folder and key != "ssl_mode" else str(found[key])
+        for key, variable in TLS.items()
+        if key in found
+    }
 
 
 def commands(services: Sequence[Mapping[str, Any]], prefix: str, deployment: str, start: bool) -> list[list[str]]:

@@ -194,6 +194,27 @@ with engine.connect() as connection:
 """
 
 
+LATE = """
+import sqlite3, sys
+
+with sqlite3.connect(sys.argv[1]) as connection:
+    connection.execute("INSERT INTO parent (name) VALUES ('late')")
+"""
+KILL = """
+import os, pathlib, signal, sys
+
+mark, process, found = pathlib.Path(sys.argv[1]), os.getppid(), []
+while not mark.exists() and process > 1:
+    place = pathlib.Path("/proc", str(process))
+    if b"ansible\\0playbook" in place.joinpath("cmdline").read_bytes():
+        found.append(process)
+    process = int(place.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
+mark.touch()
+for process in reversed(found):
+    os.kill(process, signal.SIGKILL)
+"""
+
+
 class Service:
     """A program of the application's, and the order in which things were done around it."""
 
@@ -227,6 +248,23 @@ def test_answers_are_the_same_before_traffic_is_let_in(application: Application)
     assert service.order() == ["close", "stop", "start", "open"]
     application.run(ROLLBACK, **service.variables).succeeded()
     assert service.order()[4:] == ["close", "stop", "start", "open"]
+
+
+def test_what_is_written_until_traffic_is_closed_is_no_difference(application: Application) -> None:
+    application.revisions()
+    service = Service(application)
+    # The first stop kills the run; the same command goes on with the answers that it was given.
+    killer = [sys.executable, "-c", KILL, str(application.folder / "killed")]
+    writer = [sys.executable, "-c", LATE, str(application.source)]
+    variables = {**service.variables, "migration_smoke_requests": [service.request(application)]}
+    close, stop = service.variables["migration_traffic_close"], service.variables["migration_services_stop"]
+    run = application.run(
+        **{**variables, "migration_traffic_close": [*close, writer], "migration_services_stop": [*stop, killer]}
+    )
+    assert run.rc == -9 and service.order() == ["close", "stop"], run.output
+    assert application.rows() == [(1, "ann", "RED"), (7, "bob", None)]
+    application.run(**variables).succeeded()
+    assert application.rows() == [(1, "ann", "RED"), (7, "bob", None), (8, "late", None)]
 
 
 def test_answers_that_differ_undo_the_switch(application: Application) -> None:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role application with containers: a small service in an image that has nothing but Python."""
+"""The role application with containers: a small service in an image that has nothing but Python; then the reference
+application in its own images, beside the scenario's server."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from support.server import free_port
 pytestmark = pytest.mark.made_by("ansible")
 
 NAME = "mcps-test-hub"
+SCENARIO = "mcps-container"
 PROGRAM = """
 import http.server, json, os
 
@@ -87,9 +89,10 @@ def deploy(
         return runner([play], variables={**variables, **more}, check=check)
 
     yield run
-    subprocess.run(["docker", "rm", "--force", f"{NAME}-api"], check=False, capture_output=True)
+    for service in ("api", "whole-api", "whole-web"):
+        subprocess.run(["docker", "rm", "--force", f"{NAME}-{service}"], check=False, capture_output=True)
     subprocess.run(["userdel", NAME], check=False, capture_output=True)
-    subprocess.run(["rm", "-rf", f"/etc/{NAME}"], check=True)
+    subprocess.run(["rm", "-rf", f"/etc/{NAME}", f"/etc/{NAME}-whole"], check=True)
 
 
 def started(name: str = f"{NAME}-api") -> str:
@@ -142,3 +145,73 @@ def test_a_service_that_is_not_well_is_an_error(deploy: Deploy, variables: Mappi
     (service,) = variables["application_services"]
     sick = [{**service, "health": [{**service["health"][0], "match": "never said"}]}]
     deploy("verify", application_services=sick, application_health_retries=1).failed()
+
+
+@pytest.fixture(scope="module")
+def whole(ca: Path, secrets: Mapping[str, str]) -> dict[str, Any]:
+    """The role's variables for API and web site in the images that their Dockerfiles make."""
+    ports = {"api": free_port(), "web": free_port()}
+    reader = {"user": "mcps_analytics", "password": secrets["analytics"]}
+    return {
+        "application_name": f"{NAME}-whole",
+        "application_network": SCENARIO,
+        "application_database": {
+            "host": f"{SCENARIO}-postgres",
+            "user": "mcps",
+            "password": secrets["application"],
+            "database": "mcps",
+            "ca_cert": str(ca),
+        },
+        "application_services": [
+            {
+                "name": "api",
+                "image": "mcps-test/mcps:1",
+                "command": ["python", "-m", "packages.api"],
+                "url_variable": "DATABASE_URL",
+                "published_ports": [f"127.0.0.1:{ports['api']}:8000"],
+                "health": [{"url": f"http://127.0.0.1:{ports['api']}/health", "match": '"status": *"healthy"'}],
+            },
+            {
+                "name": "web",
+                "image": "mcps-test/mcps-web:1",
+                "command": ["node", "server.js"],
+                "url_variable": "DATABASE_URL",
+                "url_driver": "postgresql",
+                "database": reader,
+                "writer": False,
+                "published_ports": [f"127.0.0.1:{ports['web']}:3000"],
+                "health": [{"url": f"http://127.0.0.1:{ports['web']}/health", "match": '"status": *"healthy"'}],
+            },
+        ],
+    }
+
+
+def within(command: str) -> str:
+    """What a command says in the container of the API, with the environment that the API has."""
+    shell = f"set -a; . /run/{NAME}-whole/environment; set +a; exec {command}"
+    done = subprocess.run(
+        ["docker", "exec", f"{NAME}-whole-api", "sh", "-c", shell], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_the_reference_application_runs_in_its_own_images(
+    deploy: Deploy, whole: Mapping[str, Any], guard: SecretsGuard
+) -> None:
+    deploy(**whole).succeeded(changed=True)
+    deploy(**whole).succeeded(changed=False)
+    api, web = (Hub(service["health"][0]["url"].removesuffix("/health")) for service in whole["application_services"])
+    assert api.get("/health/db")["database"]["database_type"] == "postgresql"
+    assert api.total("servers") == 100
+    assert '<p id="total">100 found</p>' in web.ask("/servers").text.replace("<!-- -->", "")
+    # Its one image has all that the application is kept up with.
+    assert "(head)" in within("alembic current")
+    assert " 100\n" in within("python -m packages.harvester.cli stats")
+    assert "accepting connections" in within(f"pg_isready --host {SCENARIO}-postgres")
+    assert within("pg_dump --version").startswith("pg_dump (PostgreSQL)")
+    for service in ("api", "web"):
+        found = subprocess.run(
+            ["docker", "inspect", f"{NAME}-whole-{service}"], capture_output=True, text=True, check=True
+        )
+        assert json.loads(found.stdout)[0]["Config"]["User"].split(":")[0] not in ("", "0")
+        guard.check(found.stdout, f"what the engine knows of {service}")

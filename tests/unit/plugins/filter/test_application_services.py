@@ -54,6 +54,7 @@ def test_order_is_as_given_but_for_what_waits() -> None:
         ([{**API, "after": ["api"]}], "systemd", "each waits for another"),
         ([{**API, "comand": ["x"]}], "systemd", "has comand"),
         ([{"name": "api"}], "systemd", "has no command"),
+        ([{"name": "api", "image": "i"}], "container", "has no command"),
         ([{"name": "a b", "command": ["x"]}], "systemd", "'a b'"),
         ([{**API, "database": {"login": "x"}}], "systemd", "has login"),
         ([API], "container", "has no image"),
@@ -63,6 +64,17 @@ def test_order_is_as_given_but_for_what_waits() -> None:
 def test_what_cannot_be_is_refused(services: list[dict[str, Any]], deployment: str, error: str) -> None:
     with pytest.raises(AnsibleFilterError, match=error):
         application_services(services, deployment)
+
+
+def test_a_container_finds_the_files_where_they_are_mounted() -> None:
+    way = {**DATABASE, "ssl_cert": "/c", "ssl_key": "/k"}
+    _, web = application_environments([API, WEB], way, "hub", deployment="container")
+    assert {name: value for name, value in web["environment"].items() if name.startswith("PGSSL")} == {
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/run/hub-tls/ca_cert",
+        "PGSSLCERT": "/run/hub-tls/ssl_cert",
+        "PGSSLKEY": "/run/hub-tls/ssl_key",
+    }
 
 
 def test_every_service_has_its_own_url_and_all_check_the_server() -> None:
