@@ -14,8 +14,21 @@ import pytest
 from support.imports import Case, Running, Start
 
 if TYPE_CHECKING:
+    from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session
     from support.ansible_runs import ModuleRunner
-    from support.server import Database
+    from support.server import Database, Server
+
+
+@pytest.fixture(scope="module")
+def session(postgres: Server) -> Iterator[Session]:
+    """A session in a database with the types that the tests of the conversions speak of."""
+    from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import connect
+
+    database = postgres.create_database(extensions=("vector", "citext"))
+    with connect(database.login) as opened:
+        opened.execute("CREATE TYPE public.mood AS ENUM ('HAPPY', 'SAD')")
+        yield opened
+    postgres.drop(database)
 
 
 @pytest.fixture

@@ -4,27 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session, connect
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import Misfit, SqliteValue
 from support.conversions import ENCODED, ENUMS, MANY, values_of
-from support.server import Server
-
-
-@pytest.fixture(scope="module")
-def session(postgres: Server) -> Iterator[Session]:
-    database = postgres.create_database(extensions=("vector", "citext"))
-    with connect(database.login) as opened:
-        opened.execute("CREATE TYPE public.mood AS ENUM ('HAPPY', 'SAD')")
-        yield opened
-    postgres.drop(database)
 
 
 def round_trip(session: Session, sql_type: str, value: SqliteValue) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import TargetError
 from ansible_collections.mcps.postgres.plugins.module_utils._postgres._copy import copy_in
-from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session, connect
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._source import SqliteSource
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import (
@@ -37,7 +37,6 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast impo
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._wire import wire_for
 from support.conversions import AWKWARD, ENUMS, MANY, PLAIN, PLAIN_BLOBS, like_values_of
-from support.server import Server
 
 TYPES = [
     "boolean",
@@ -119,15 +118,6 @@ class Ways:
             assert str(error.details.get("sqlstate", "")).startswith(("22", "54")), error
             return []
         return [(key, None if text is None else self.codec.canonical(text)) for key, text in printed]
-
-
-@pytest.fixture(scope="module")
-def session(postgres: Server) -> Iterator[Session]:
-    database = postgres.create_database(extensions=("vector", "citext"))
-    with connect(database.login) as opened:
-        opened.execute("CREATE TYPE public.mood AS ENUM ('HAPPY', 'SAD')")
-        yield opened
-    postgres.drop(database)
 
 
 @pytest.fixture(scope="module")

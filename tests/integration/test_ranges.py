@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import TargetError
 from ansible_collections.mcps.postgres.plugins.module_utils._postgres._reader import SchemaReader
-from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session, connect
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._source import SqliteSource
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._spool import DiskSpool
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
@@ -34,20 +34,10 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types imp
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import Misfit
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._verdict import TableVerdict
 from support.conversions import AWKWARD, ENUMS, MANY, PLAIN, PLAIN_BLOBS, like_values_of
-from support.server import Server
 
 #: Types whose values no hash can stand for; their tables are compared row by row as a whole.
 NOT_HASHED = {"interval", "integer[]", "halfvec"}
 TYPES = [*(name for name in PLAIN if name not in NOT_HASHED), "smallint", "character(5)", "citext"]
-
-
-@pytest.fixture(scope="module")
-def session(postgres: Server) -> Iterator[Session]:
-    database = postgres.create_database(extensions=("vector", "citext"))
-    with connect(database.login) as opened:
-        opened.execute("CREATE TYPE public.mood AS ENUM ('HAPPY', 'SAD')")
-        yield opened
-    postgres.drop(database)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import testinfra
+import yaml
 from cryptography import x509
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # SSLRequest of the PostgreSQL protocol: length, code
@@ -124,6 +125,12 @@ class Machine:
             assert plain.recv(1) == b"S", f"{self.name}:{port} does not offer TLS"
             with context.wrap_socket(plain) as encrypted:
                 return x509.load_der_x509_certificate(encrypted.getpeercert(binary_form=True) or b"")
+
+
+def made_passwords(made: Path, variables: Path, awkward: str) -> dict[str, str]:
+    """Name -> password of a run: what was made up for it, with the characters hard to quote that I(variables) adds."""
+    added = yaml.safe_load(variables.read_text())[awkward]
+    return {path.name: path.read_text().strip() + added for path in (made / "secrets").iterdir()}
 
 
 def wait_for(what: str, condition: Callable[[], bool], seconds: float = 15) -> None:

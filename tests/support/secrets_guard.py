@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 AWKWARD = "%@:/ '\""
@@ -20,8 +21,10 @@ def awkward_password() -> str:
 class SecretsGuard:
     """Knows every secret of a test run and says where one of them shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
+        for secret in secrets:
+            self.add(secret)
 
     def add(self, secret: str) -> str:
         """Watch for I(secret) from now on; returns it."""

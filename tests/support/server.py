@@ -86,6 +86,17 @@ class Database:
         }
 
     @property
+    def migration_target(self) -> dict[str, Any]:
+        """The variables that tell the role migration to go there."""
+        return {
+            "migration_target_host": self.host,
+            "migration_target_port": self.port,
+            "migration_target_database": self.name,
+            "migration_target_user": self.user,
+            "migration_target_password": self.password,
+        }
+
+    @property
     def environment(self) -> dict[str, str]:
         """libpq's variables for a client program."""
         return {

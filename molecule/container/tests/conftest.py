@@ -92,10 +92,7 @@ def secrets() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def guard(secrets: Mapping[str, str]) -> SecretsGuard:
-    guard = SecretsGuard()
-    for secret in secrets.values():
-        guard.add(secret)
-    return guard
+    return SecretsGuard(secrets.values())
 
 
 @pytest.fixture(scope="session")

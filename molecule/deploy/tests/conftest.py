@@ -14,10 +14,9 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 from support.hub import Hub
-from support.machines import Machine
+from support.machines import Machine, made_passwords
 from support.secrets_guard import SecretsGuard
 
 MADE = Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", "/nonexistent")) / "made"
@@ -26,16 +25,12 @@ VARIABLES = Path(__file__).resolve().parents[2] / "shared" / "migration" / "grou
 
 @pytest.fixture(scope="session")
 def passwords() -> dict[str, str]:
-    awkward = yaml.safe_load(VARIABLES.read_text())["run_awkward"]
-    return {path.name: path.read_text().strip() + awkward for path in (MADE / "secrets").iterdir()}
+    return made_passwords(MADE, VARIABLES, "run_awkward")
 
 
 @pytest.fixture(scope="session")
 def guard(passwords: dict[str, str]) -> SecretsGuard:
-    guard = SecretsGuard()
-    for password in passwords.values():
-        guard.add(password)
-    return guard
+    return SecretsGuard(passwords.values())
 
 
 @pytest.fixture(scope="session")

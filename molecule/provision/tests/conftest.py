@@ -33,7 +33,7 @@ import pytest
 import yaml
 
 from support.ansible_runs import PlaybookRun, PlaybookRunner
-from support.machines import Machine
+from support.machines import Machine, made_passwords
 from support.secrets_guard import SecretsGuard
 
 SCENARIO = Path(__file__).resolve().parents[1]
@@ -43,23 +43,14 @@ PLATFORMS = [platform["name"] for platform in yaml.safe_load((SCENARIO / "molecu
 Connect = Callable[..., psycopg2.extensions.connection]
 
 
-def read_passwords() -> dict[str, str]:
-    """What was made up for this run; group_vars/all.yml adds the characters that are hard to quote."""
-    awkward = yaml.safe_load((SCENARIO / "group_vars" / "all.yml").read_text())["provision_awkward"]
-    return {path.name: path.read_text().strip() + awkward for path in (EPHEMERAL / "made" / "secrets").iterdir()}
-
-
 @pytest.fixture(scope="session")
 def passwords() -> dict[str, str]:
-    return read_passwords()
+    return made_passwords(EPHEMERAL / "made", SCENARIO / "group_vars" / "all.yml", "provision_awkward")
 
 
 @pytest.fixture(scope="session")
 def guard(passwords: dict[str, str]) -> SecretsGuard:
-    guard = SecretsGuard()
-    for password in passwords.values():
-        guard.add(password)
-    return guard
+    return SecretsGuard(passwords.values())
 
 
 @pytest.fixture(scope="session")
