@@ -9,11 +9,11 @@ import os
 import sqlite3
 import struct
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
-from .._transfer._fast import NULL, ROW, Chunk, FastColumn, Reader, Span
+from .._transfer._fast import FIELD, LONGEST, NULL, PIECES, ROW, UNFIT, Cell, Chunk, FastColumn, Reader, Span
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
@@ -162,28 +162,40 @@ class SqliteSource:
             statement = joined(" ORDER BY ", (statement, joined(", ", map(self._ordered, order_by))))
         return self.query(statement, parameters, table.name)
 
-    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Reader]:
+    def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Optional[Reader]:
         """See RowSource. None for a table without rowid, a virtual one, and for a SQLite that does not compute as it should."""
         if table.kind != "table" or table.rowid is None or self.encoding != "UTF-8" or not self._exact():
             return None
-        _check_columns(table, [column.name for column in columns])
+        _check_columns(table, [column.name for cell in cells for column in cell])
         parts = {"table": table.name, "rowid": column_of_t(table.rowid)}
         within = " FROM main.{table} AS t WHERE {rowid} BETWEEN ? AND ?"
         edge = compose("SELECT {rowid}" + within + " ORDER BY {rowid} LIMIT 1 OFFSET ?", **parts)
-        cells = compose(
-            "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(_cell, columns)), **parts
+        ends = compose("SELECT max({rowid}), count(*)" + within, **parts)
+        texts = compose(
+            "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(_cell, cells)), **parts
         )
         try:
             # Functions that this SQLite does not have show when the statement is prepared.
-            self.connection.execute(f"EXPLAIN {cells}", (0, 0)).close()
+            self.connection.execute(f"EXPLAIN {texts}", (0, 0)).close()
         except sqlite3.Error:
             return None
+        lengths = [compose("total(length({column}))", column=column_of_t(c.name)) for cell in cells for c in cell]
+        bounds = _Bounds(self.connection, compose("SELECT {sizes}" + within, sizes=joined(" + ", lengths), **parts))
 
         def read(first: int, last: int, rows: int) -> Optional[Chunk]:
-            for (found,) in self.query(edge, (first, last, rows - 1), table.name):
-                last = found
-            end, count, *texts = next(self.query(cells, (first, last), table.name))
-            return Chunk(first, end, count, texts) if count else None
+            while True:
+                edges = [found for (found,) in self.query(edge, (first, last, rows - 1), table.name)]
+                end = edges[0] if edges else last
+                try:
+                    with bounds.reading(first, end):
+                        found, count, *made = next(self.query(texts, (first, end), table.name))
+                    return Chunk(first, found, count, made) if count else None
+                except _TooLong:
+                    found, count = next(self.query(ends, (first, end), table.name))
+                if count == 1:
+                    # Two separators where one row is: nothing of it qualifies.
+                    return Chunk(first, found, 1, [2 * ROW.encode()] * len(cells))
+                rows = max(1, count // PIECES)
 
         return read
 
@@ -306,22 +318,62 @@ def column_of_t(name: str) -> Sql:
     return compose("t.{column}", column=name)
 
 
-def _cell(column: FastColumn) -> Sql:
-    """The texts of a column's values, as the bytes that they are.
+def _cell(columns: Cell) -> Sql:
+    """The texts of the columns' values, as the bytes that they are."""
+    row = joined(f" || char({ord(FIELD)}) || ", map(_text, columns))
+    return compose("CAST(group_concat({row}, {mark}) AS BLOB)", row=row, mark=Sql(f"char({ord(ROW)})"))
 
-    A value that does not qualify leaves a separator too many: were it missing, one inside of a text could make up for it.
-    """
+
+def _text(column: FastColumn) -> Sql:
+    """The text of one value of a column. It is never NULL, which would make the whole row vanish."""
     name = column_of_t(column.name)
-    classes = dict(column.form(name).classes)
+    form = column.form(name)
+    mark = f"char({ord(NULL)})"
+    if form.cases is not None:
+        subject, cases, null = "", [(Sql(condition), text) for condition, text in form.cases.items()], f"{name} IS NULL"
+    else:
+        subject, null = f"typeof({name})", "'null'"
+        cases = [(literal(kind), text) for kind, text in form.classes.items()]
     if not column.not_null:
-        classes["null"] = f"char({ord(NULL)})"
-    cases = [compose("WHEN {name} THEN {text}", name=literal(kind), text=Sql(text)) for kind, text in classes.items()]
-    return compose(
-        "CAST(group_concat(ifnull(CASE typeof({column}) {cases} END, {row}), {row}) AS BLOB)",
-        column=name,
-        cases=joined(" ", cases),
-        row=Sql(f"char({ord(ROW)})"),
-    )
+        cases.append((Sql(null), mark))
+    whens = " ".join(f"WHEN {case} THEN {text}" for case, text in cases)
+    return Sql(f"CASE {subject} {whens} ELSE {UNFIT} END")
+
+
+class _TooLong(Exception):
+    """A value, or what SQLite makes of a chunk, has more than LONGEST bytes."""
+
+
+class _Bounds:
+    """Keeps SQLite from taking up long values, of which each step would hold a copy.
+
+    I(sizes) is a query for the characters and bytes of a chunk's values.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, sizes: Sql) -> None:
+        self._connection = connection
+        self._sizes = sizes
+        # SQLite's own limit costs nothing, and Python knows it since version 3.11.
+        self._limit: Optional[int] = getattr(sqlite3, "SQLITE_LIMIT_LENGTH", None)
+
+    @contextmanager
+    def reading(self, first: int, last: int) -> Iterator[None]:
+        """Raises _TooLong where the rows from I(first) to I(last), or what is read of them inside, are too long."""
+        if self._limit is None:
+            # A character has four bytes at most, a byte two digits.
+            if self._connection.execute(self._sizes, (first, last)).fetchone()[0] > LONGEST // 4:
+                raise _TooLong
+            yield
+            return
+        before = self._connection.setlimit(self._limit, LONGEST)  # type: ignore[attr-defined]
+        try:
+            yield
+        except SourceError as error:
+            if isinstance(error.__cause__, sqlite3.DataError):
+                raise _TooLong from error
+            raise
+        finally:
+            self._connection.setlimit(self._limit, before)  # type: ignore[attr-defined]
 
 
 def _computes_exactly(connection: sqlite3.Connection) -> bool:

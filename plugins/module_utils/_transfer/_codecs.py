@@ -25,7 +25,23 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from . import _json
-from ._fast import LONGEST, NULL, ROW, FastForm, Fields, Take, among, as_it_is, each, shaped, text_within
+from ._fast import (
+    NULL,
+    ROW,
+    UNFIT,
+    Certain,
+    FastForm,
+    Fields,
+    Sound,
+    Take,
+    among,
+    anything,
+    each,
+    shaped,
+    text_within,
+    whole,
+    whole_numbers,
+)
 from ._types import SqlType
 from ._values import InvalidText, Misfit, SqliteValue, sample, storage_class
 from ._wire import wired_vector
@@ -76,6 +92,14 @@ class Codec:
         return Misfit("storage_class", f"SQLite holds {storage_class(value)} where {self.type} is expected")
 
 
+def numbers_within(column: str, smallest: int, largest: int) -> FastForm:
+    """INTEGERs within bounds."""
+    # The sign takes the column's affinity away, by which SQLite would compare texts: none is less than a number is.
+    # REAL is told by its text, which costs less than asking for the storage class of each value.
+    cases = {f"+{column} BETWEEN {smallest} AND {largest}": column}
+    return FastForm({}, whole(whole_numbers), sound=whole_numbers, kind="number", cases=cases)
+
+
 class IntegerCodec(Codec):
     """smallint, integer, bigint: INTEGER within range. REAL and TEXT are never rounded or parsed."""
 
@@ -95,9 +119,10 @@ class IntegerCodec(Codec):
         return str(value)
 
     def fast(self, column: str) -> FastForm:
-        within = f"CASE WHEN {column} BETWEEN {-self.limit} AND {self.limit - 1} THEN {column} END"
         # SQLite's own integers end where bigint ends.
-        return FastForm({"integer": column if self.limit == 1 << 63 else within}, as_it_is)
+        if self.limit == 1 << 63:
+            return FastForm({"integer": column}, whole(anything), sound=anything, kind="integer")
+        return numbers_within(column, -self.limit, self.limit - 1)
 
 
 class BooleanCodec(Codec):
@@ -112,7 +137,7 @@ class BooleanCodec(Codec):
         raise Misfit("not_boolean", f"{sample(value)} is neither 0 nor 1")
 
     def fast(self, column: str) -> FastForm:
-        return FastForm({"integer": f"CASE WHEN {column} BETWEEN 0 AND 1 THEN {column} END"}, as_it_is)
+        return numbers_within(column, 0, 1)
 
 
 class NumericCodec(Codec):
@@ -187,10 +212,10 @@ DIGITS = "%!.18g"
 
 
 def exact_real(column: str) -> str:
-    """SQL: the digits of I(column), which is REAL; NULL for what printf() cannot spell: infinities and -0.0."""
+    """SQL: the digits of I(column), which is REAL, unless printf() cannot spell it: infinities and -0.0."""
     # A comparison takes both zeros for the same, a division does not.
     finite = f"abs({column}) <= 1.7976931348623157e308 AND ({column} <> 0 OR pow({column}, -1) > 0)"
-    return f"CASE WHEN {finite} THEN printf('{DIGITS}', {column}) END"
+    return f"CASE WHEN {finite} THEN printf('{DIGITS}', {column}) ELSE {UNFIT} END"
 
 
 class DoubleCodec(Codec):
@@ -202,9 +227,9 @@ class DoubleCodec(Codec):
     def fast(self, column: str) -> FastForm:
         forms = {
             "real": exact_real(column),
-            "integer": f"CASE WHEN {column} BETWEEN {-(1 << 53)} AND {1 << 53} THEN {column} END",
+            "integer": f"CASE WHEN {column} BETWEEN {-(1 << 53)} AND {1 << 53} THEN {column} ELSE {UNFIT} END",
         }
-        return FastForm(forms, as_it_is)
+        return FastForm(forms, whole(anything), sound=anything, kind="double")
 
     def _double(self, value: SqliteValue) -> float:
         if isinstance(value, float):
@@ -260,8 +285,8 @@ class TextCodec(Codec):
         return value
 
     def fast(self, column: str) -> FastForm:
-        longest = LONGEST if self.type.length is None else min(self.type.length, LONGEST)
-        return FastForm({"text": text_within(column, longest)}, as_it_is)
+        form = {"text": text_within(column, self.type.length)}
+        return FastForm(form, whole(anything), sound=anything, kind="text")
 
 
 class CharacterCodec(TextCodec):
@@ -280,7 +305,7 @@ class ByteaCodec(Codec):
         return "\\x" + value.hex()
 
     def fast(self, column: str) -> FastForm:
-        return FastForm({"blob": f"CASE WHEN length({column}) <= {LONGEST} THEN '\\x' || hex({column}) END"}, as_it_is)
+        return FastForm({"blob": f"'\\x' || hex({column})"}, whole(anything), sound=anything, kind="text")
 
 
 class UuidCodec(Codec):
@@ -303,10 +328,11 @@ class UuidCodec(Codec):
         # PostgreSQL reads the digits without dashes and in capitals too, but also dashes in other places.
         forms = {
             "text": text_within(column, 36, 32),
-            "blob": f"CASE WHEN length({column}) = 16 THEN hex({column}) END",
+            "blob": f"CASE WHEN length({column}) = 16 THEN hex({column}) ELSE {UNFIT} END",
         }
         shapes = frozenset(["0" * 32, "-".join(["0" * 8, "0" * 4, "0" * 4, "0" * 4, "0" * 12])])
-        return FastForm(forms, shaped(shapes, hexadecimal=True))
+        sound = shaped(shapes, hexadecimal=True)
+        return FastForm(forms, whole(sound), sound=sound, kind="uuid")
 
 
 class EnumCodec(Codec):
@@ -325,7 +351,8 @@ class EnumCodec(Codec):
         return value
 
     def fast(self, column: str) -> FastForm:
-        return FastForm({"text": text_within(column)}, among(self.labels))
+        sound = among(self.labels)
+        return FastForm({"text": text_within(column)}, whole(sound), sound=sound, kind=f"enum {sorted(self.labels)}")
 
 
 class JsonCodec(Codec):
@@ -343,13 +370,12 @@ class JsonCodec(Codec):
     def fast(self, column: str) -> FastForm:
         # The shortest decimal of a number is Python's to find: SQLite's digits would be another number.
         # They are marked by a character with which no text that qualifies begins.
-        text = text_within(column, shortest=2)
         forms = {
-            "text": f"CASE WHEN {column} >= ' ' COLLATE BINARY THEN {text} END",
+            "text": f"CASE WHEN {column} >= ' ' COLLATE BINARY THEN {column} ELSE {UNFIT} END",
             "integer": column,
             "real": f"char({ord(REAL)}) || {exact_real(column)}",
         }
-        return FastForm(forms, self._documents, certain=self._certain)
+        return FastForm(forms, self._documents, certain=self._certain, kind=self.type.name)
 
     def _certain(self, documents: Collection[bytes]) -> bool:
         mark = REAL.encode()
@@ -471,6 +497,11 @@ def are_times(texts: Iterable[bytes]) -> bool:
 NO_TIME = (" 24", "T24", ":60")
 
 
+def shaped_texts(column: str, kind: str, sound: Sound, certain: Certain) -> FastForm:
+    """Texts that are known by their shape."""
+    return FastForm({"text": text_within(column)}, whole(sound), certain=certain, sound=sound, kind=kind)
+
+
 class TimestampCodec(Codec):
     """timestamp without time zone: ISO 8601 text without an offset; a date alone is its midnight."""
 
@@ -482,10 +513,11 @@ class TimestampCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         shapes = [f"0000-00-00{sign}{time}" for time in time_shapes(self.type) for sign in " T"]
-        return FastForm(
-            {"text": text_within(column, 26, 2)},
+        return shaped_texts(
+            column,
+            str(self.type),
             shaped(frozenset(["0000-00-00", *shapes]), without=NO_TIME),
-            certain=lambda texts: are_dates(texts) and are_times(text[11:] for text in texts),
+            lambda texts: are_dates(texts) and are_times(text[11:] for text in texts),
         )
 
     def _parse(self, value: SqliteValue) -> Tuple[datetime, str, Optional[timedelta]]:
@@ -522,7 +554,7 @@ class TimestampTzCodec(TimestampCodec):
         ]
         # A displacement may leave the years that both sides know.
         without = (*NO_TIME, ROW + "000", ROW + "9999")
-        return FastForm({"text": text_within(column, 32, 2)}, shaped(frozenset(shapes), without), certain=self.all_fit)
+        return shaped_texts(column, str(self.type), shaped(frozenset(shapes), without), self.all_fit)
 
 
 class DateCodec(Codec):
@@ -542,7 +574,7 @@ class DateCodec(Codec):
         return str(value)
 
     def fast(self, column: str) -> FastForm:
-        return FastForm({"text": text_within(column, 10, 10)}, shaped(frozenset(["0000-00-00"])), certain=are_dates)
+        return shaped_texts(column, str(self.type), shaped(frozenset(["0000-00-00"])), are_dates)
 
 
 class TimeCodec(Codec):
@@ -563,8 +595,7 @@ class TimeCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         shapes = frozenset(time_shapes(self.type))
-        form = {"text": text_within(column, 15, 5)}
-        return FastForm(form, shaped(shapes, without=(ROW + "24", ":60")), certain=are_times)
+        return shaped_texts(column, str(self.type), shaped(shapes, without=(ROW + "24", ":60")), are_times)
 
 
 class IntervalCodec(Codec):
@@ -649,7 +680,7 @@ class VectorCodec(Codec):
         if self.half:
             # pgvector rounds twice there, through float32.
             return super().fast(column)
-        forms = {"text": text_within(column, shortest=2), "blob": f"'x' || hex({self._whole(column)})"}
+        forms = {"text": text_within(column, shortest=2), "blob": f"'x' || {self._whole(column)}"}
         return FastForm(forms, self._digits, self._wired, self._certain)
 
     def _certain(self, texts: Collection[bytes]) -> bool:
@@ -657,10 +688,10 @@ class VectorCodec(Codec):
         return self._wired(b"", blobs) is not None and self.all_fit(text for text in texts if text[:1] != b"x")
 
     def _whole(self, column: str) -> str:
-        """SQL: I(column), which is a BLOB, if it is as long as a vector of this type."""
+        """SQL: the digits of I(column), which is a BLOB, if it is as long as a vector of this type."""
         length = self.type.length
-        right = f"= {4 * length}" if length is not None else f"BETWEEN 4 AND {LONGEST} AND length({column}) % 4 = 0"
-        return f"CASE WHEN length({column}) {right} THEN {column} END"
+        right = f"= {4 * length}" if length is not None else f">= 4 AND length({column}) % 4 = 0"
+        return f"CASE WHEN length({column}) {right} THEN hex({column}) ELSE {UNFIT} END"
 
     def _wired(self, _text: bytes, fields: Fields) -> Optional[List[Optional[bytes]]]:
         wired: List[Optional[bytes]] = []

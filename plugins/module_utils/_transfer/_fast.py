@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole chunks of rows from SQLite to COPY text: SQLite concatenates each column, Python looks at it as one text.
+"""Whole chunks of rows from SQLite to COPY text: SQLite concatenates, Python looks at columns of one kind as one text.
 
 A codec's C(fast) says how, beside C(encode), which is the definition. Whatever a fast form does not vouch for is
 converted by C(encode), row by row, so that every misfit, rule and reason has one place. A fast form may let a value
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Callable, Collection, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Type, Union
 
 from ._wire import Wire, wired_row
@@ -25,8 +26,8 @@ CHUNK_ROWS = 500
 CHUNK_BYTES = 1 << 18
 #: Rows of a table's first chunk: nobody knows yet how long they are.
 FIRST_ROWS = 50
-#: Characters of a value that goes this way. Each step holds a copy of it, and a chunk many of them.
-LONGEST = 1 << 17
+#: Bytes of a value that goes this way, and of all that SQLite makes of a chunk. Each step holds a copy.
+LONGEST = 1 << 21
 #: A chunk that fails is tried again in so many pieces, down to this many rows, which are then converted singly.
 PIECES = 8
 FEW_ROWS = 8
@@ -36,11 +37,17 @@ MAX_PATIENCE = 64
 #: Rules that do nothing to a value that is UTF-8 without NUL.
 INERT_RULES = frozenset({"strip_nul", "replace_invalid_utf8", "latin1"})
 
+#: SQL of what a value leaves that does not qualify: a separator too many. Were the value just missing, a separator inside
+#: of a text could make up for it.
+UNFIT = f"char({ord(ROW)})"
+
 FIRST_ROWID, LAST_ROWID = -(1 << 63), (1 << 63) - 1
 
 Fields = List[bytes]
-#: A column's literals from its text and the fields in it (NULL among them as it is); None if one does not qualify.
+#: Literals from texts, which come joined by C(ROW) and parted (NULL among them as it is); None if one does not qualify.
 Take = Callable[[bytes, Fields], Optional[Fields]]
+#: Whether texts, joined by C(ROW) with NULL among them as it is, are their own literals.
+Sound = Callable[[bytes], bool]
 #: Whether PostgreSQL takes each of a chunk's different texts, NULL not being among them.
 Certain = Callable[[Collection[bytes]], bool]
 #: The same in binary format, NULL being None.
@@ -51,9 +58,11 @@ Wired = Callable[[bytes, Fields], Optional[List[Optional[bytes]]]]
 class FastForm:
     """How a column is brought over in chunks.
 
-    I(classes) is SQL of SQLite by storage class: the text of a value of this class, or NULL if it does not qualify. No
-    text that it makes may be C(NULL). I(take) has the last word over a chunk's texts, and makes literals of them.
-    I(wire), where there is one, makes PostgreSQL's binary format of them instead. I(certain) is for those that want to
+    I(classes) is SQL of SQLite by storage class: the text of a value of this class, or C(UNFIT). I(cases), in its place,
+    is the same by conditions, none of which is true of NULL. No text may be C(NULL). I(take) has the last word over a
+    chunk's texts, and makes literals of them. Where there is I(sound), it is asked first, and most texts are literals
+    already. Columns with the same I(kind), if it is not empty, are looked at as one: it tells equal forms.
+    I(wire), where there is one, makes PostgreSQL's binary format instead. I(certain) is for those that want to
     know beforehand whether PostgreSQL takes what I(take) has let through; without one, it takes all of it.
     """
 
@@ -61,6 +70,9 @@ class FastForm:
     take: Take
     wire: Optional[Wired] = None
     certain: Optional[Certain] = None
+    sound: Optional[Sound] = None
+    kind: str = ""
+    cases: Optional[Dict[str, str]] = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +85,26 @@ class FastColumn:
     wire: Optional[Wire] = None
 
 
+#: Columns that SQLite puts into one text: those of a row with C(FIELD) between them.
+Cell = Sequence[FastColumn]
+
+
+def apart(columns: Sequence[FastColumn]) -> List[Cell]:
+    """Each of I(columns) by itself."""
+    return [[column] for column in columns]
+
+
+def gathered(columns: Sequence[FastColumn]) -> List[Cell]:
+    """I(columns) in their order, neighbours of one kind together."""
+    cells: List[Cell] = []
+    for kind, neighbours in groupby(columns, key=lambda column: column.form("NULL").kind):
+        group = list(neighbours)
+        cells += [group] if kind else apart(group)
+    return cells
+
+
 class Chunk(NamedTuple):
-    """The I(rows) rows whose rowid is between I(first) and I(last), as one text for each column.
+    """The I(rows) rows whose rowid is between I(first) and I(last), as one text for each cell.
 
     The texts hold C(ROW) between two rows, C(NULL) for NULL, and one C(ROW) too many for each value that does not
     qualify.
@@ -108,27 +138,33 @@ class Span(NamedTuple):
 Reader = Callable[[int, int, int], Optional[Chunk]]
 
 
-def as_it_is(_text: bytes, fields: Fields) -> Optional[Fields]:
-    """The texts are the literals."""
-    return fields
+def whole(sound: Sound) -> Take:
+    """The texts are the literals, if I(sound)."""
+    return lambda text, fields: fields if sound(text) else None
 
 
-def among(values: FrozenSet[str]) -> Take:
-    """The texts are the literals, if all of them are I(values)."""
+def anything(_text: bytes) -> bool:
+    """Texts are their own literals."""
+    return True
+
+
+def whole_numbers(text: bytes) -> bool:
+    """Whether the texts, which SQLite made of numbers, are those of INTEGERs: others have a point or an exponent."""
+    return not text.translate(None, b"-0123456789" + _ROW + _NULL)
+
+
+def among(values: FrozenSet[str]) -> Sound:
+    """Whether all texts are I(values)."""
     known = frozenset(value.encode() for value in values) | {_NULL}
-
-    def take(_text: bytes, fields: Fields) -> Optional[Fields]:
-        return fields if known.issuperset(fields) else None
-
-    return take
+    return lambda text: known.issuperset(text.split(_ROW))
 
 
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _HEXADECIMAL = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
 
 
-def shaped(shapes: FrozenSet[str], without: Sequence[str] = (), hexadecimal: bool = False) -> Take:
-    """The texts are the literals, if they look like I(shapes), in which 0 stands for any digit.
+def shaped(shapes: FrozenSet[str], without: Sequence[str] = (), hexadecimal: bool = False) -> Sound:
+    """Whether the texts look like I(shapes), in which 0 stands for any digit.
 
     I(without) may occur nowhere in C(ROW) + texts + C(ROW).
     """
@@ -136,14 +172,14 @@ def shaped(shapes: FrozenSet[str], without: Sequence[str] = (), hexadecimal: boo
     excluded = [text.encode() for text in without]
     table = _HEXADECIMAL if hexadecimal else _DIGITS
 
-    def take(text: bytes, fields: Fields) -> Optional[Fields]:
+    def sound(text: bytes) -> bool:
         if excluded:
             bounded = _ROW + text + _ROW
             if any(part in bounded for part in excluded):
-                return None
-        return fields if known.issuperset(text.translate(table).split(_ROW)) else None
+                return False
+        return known.issuperset(text.translate(table).split(_ROW))
 
-    return take
+    return sound
 
 
 def each(literal: Callable[[str], str], misfit: Type[Exception]) -> Take:
@@ -165,13 +201,16 @@ def each(literal: Callable[[str], str], misfit: Type[Exception]) -> Take:
     return take
 
 
-def text_within(column: str, longest: int = LONGEST, shortest: int = 0) -> str:
+def text_within(column: str, longest: Optional[int] = None, shortest: int = 0) -> str:
     """SQL: I(column), which is TEXT, if it has that many characters and is not C(NULL)'s mark."""
     if shortest > 1:
         # The mark has one character.
-        return f"CASE WHEN length({column}) BETWEEN {shortest} AND {longest} THEN {column} END"
-    mark = f"{column} <> char({ord(NULL)}) COLLATE BINARY"
-    return f"CASE WHEN length({column}) <= {longest} AND {mark} THEN {column} END"
+        condition = f"length({column}) >= {shortest}" if longest is None else ""
+        condition = condition or f"length({column}) BETWEEN {shortest} AND {longest}"
+    else:
+        condition = f"{column} <> char({ord(NULL)}) COLLATE BINARY"
+        condition = condition if longest is None else f"length({column}) <= {longest} AND {condition}"
+    return f"CASE WHEN {condition} THEN {column} ELSE {UNFIT} END"
 
 
 class Checker:
@@ -193,14 +232,44 @@ class Checker:
         return found
 
 
-class Packer:
-    """Turns chunks into COPY text, and says which rows have to be converted singly."""
+class _Fields:
+    """The columns of one cell: what stands between the separators of its rows."""
 
-    def __init__(self, columns: Sequence[FastColumn], read: Reader, binary: bool = False) -> None:
+    def __init__(self, cell: Cell) -> None:
+        self._form = cell[0].form("NULL")
+        self._columns = len(cell)
+
+    def rows(self, text: bytes, count: int) -> Optional[Fields]:
+        """The literals of each of I(count) rows, joined by C(FIELD); None if one does not qualify."""
+        rows = text.split(_ROW)
+        if len(rows) != count or text.count(_FIELD) != count * (self._columns - 1):
+            return None
+        texts = text.replace(_FIELD, _ROW) if self._columns > 1 else text
+        if self._form.sound is not None and self._form.sound(texts):
+            return rows
+        literals = self._form.take(texts, texts.split(_ROW))
+        if literals is None:
+            return None
+        # Separators in a literal may come from an escape in a text.
+        joined = _ROW.join(literals)
+        if _FIELD in joined or joined.count(_ROW) != count * self._columns - 1:
+            return None
+        if self._columns == 1:
+            return literals
+        return list(map(_FIELD.join, zip(*[iter(literals)] * self._columns)))
+
+
+class Packer:
+    """Turns chunks into COPY text, and says which rows have to be converted singly.
+
+    I(cells) are what I(read) gives; for binary format, each column by itself.
+    """
+
+    def __init__(self, cells: Sequence[Cell], read: Reader, binary: bool = False) -> None:
         self._read = read
         self._binary = binary
-        self._wires = [_wired(column) for column in columns] if binary else []
-        self._takes = [column.form("NULL").take for column in columns]
+        self._wires = [_wired(cell[0]) for cell in cells] if binary else []
+        self._fields = [_Fields(cell) for cell in cells]
         self._patience = self._singly = 0
 
     def pack(self, first: int = FIRST_ROWID, last: int = LAST_ROWID) -> Iterator[Union[Packed, Span]]:
@@ -244,20 +313,13 @@ class Packer:
         if self._binary:
             return self._joined_binary(chunk)
         columns = []
-        for take, cell in zip(self._takes, chunk.cells):
-            fields = cell.split(_ROW)
-            literals = take(cell, fields) if len(fields) == chunk.rows else None
-            if literals is None:
+        for fields, cell in zip(self._fields, chunk.cells):
+            rows = fields.rows(cell, chunk.rows)
+            if rows is None:
                 return None
-            columns.append(literals)
+            columns.append(rows)
         text = _ROW.join(map(_FIELD.join, zip(*columns)))
-        sound = (
-            text.count(_FIELD) == chunk.rows * (len(columns) - 1)
-            and text.count(_ROW) == chunk.rows - 1
-            and b"\x00" not in text
-            and _is_utf8(text)
-        )
-        return text if sound else None
+        return text if b"\x00" not in text and _is_utf8(text) else None
 
     def _joined_binary(self, chunk: Chunk) -> Optional[bytes]:
         columns = []
@@ -292,6 +354,8 @@ def _wired(column: FastColumn) -> Wired:
 
 
 def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:

@@ -36,12 +36,12 @@ from typing import (
 
 from .._errors import JournalError, MigrationError, SourceError, TargetError
 from ._crew import Crew, SharedProgress
-from ._fast import FIRST_ROWID, LAST_ROWID, FastColumn, Packed, Packer, Reader, Span
+from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Reader, Span, apart, gathered
 from ._model import Mapping, Skipped, TableMap
 from ._parts import PART_BYTES, SAMPLE_ROWS, Part, estimate, spans
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
-from ._rows import Literal, RowConverter, RowMisfit
+from ._rows import Literal, RowConverter, RowMisfit, in_kinds
 from ._sequences import SequenceState, next_free
 from ._values import KINDS, Misfit, from_json, sample, to_json
 
@@ -378,7 +378,7 @@ def plan_load(source: RowSource, target: LoadTarget, mapping: Mapping, settings:
         and all(before[result.target] == result.rows for result in finished.done.values() if result.target in before)
     )
     planned = tuple(
-        PlannedTable(table, source.count(table.source), before[table.target.name]) for table in mapping.tables
+        PlannedTable(in_kinds(table), source.count(table.source), before[table.target.name]) for table in mapping.tables
     )
     if not existing and resume is None and not settings.replace:
         _require_empty(planned, finished)
@@ -564,7 +564,7 @@ class _Loader:
         if columns is None:
             # A rule changes values: SQLite's texts would not tell.
             columns = []
-        read = self.source.reader(table.map.source, columns) if columns else None
+        read = self.source.reader(table.map.source, apart(columns)) if columns else None
         return estimate(read, table.rows, columns)
 
     def _whole(self, table: PlannedTable) -> Job:
@@ -1181,20 +1181,17 @@ class _Scan:
     def packed(self) -> Optional[Iterator[Union[List[Literal], Packed]]]:
         """As M(rows), but whole chunks come packed where they can; None if none can."""
         columns = None if self._refused else self.converter.fast_columns()
-        read = None if columns is None else self._source.reader(self._table.source, columns)
-        if columns is None or read is None:
+        if columns is None:
             return None
         span = self._span or Span(FIRST_ROWID, LAST_ROWID)
-        self.binary = self._has_blobs(columns, read, span)
-        return self._packed(Packer(columns, read, self.binary).pack(*span))
-
-    def _has_blobs(self, columns: Sequence[FastColumn], read: Reader, span: Span) -> bool:
-        """Whether vectors of this table are BLOBs, which only a binary COPY takes as fast as they are."""
         vectors = [p for p, column in enumerate(self._table.columns) if column.target.type.name == "vector"]
-        if not vectors or any(column.wire is None for column in columns):
-            return False
-        sample = read(span.first, span.last, SAMPLE_ROWS)
-        return sample is not None and any(b"x" in sample.cells[place] for place in vectors)
+        wired = bool(vectors) and all(column.wire is not None for column in columns)
+        cells = apart(columns) if wired else gathered(columns)
+        read = self._source.reader(self._table.source, cells)
+        if read is None:
+            return None
+        self.binary = wired and _has_blobs(read, span, vectors)
+        return self._packed(Packer(cells, read, self.binary).pack(*span))
 
     def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Literal], Packed]]:
         names = read_columns(self._table)
@@ -1246,6 +1243,12 @@ class _Scan:
             if skipped <= place:
                 place += 1
         return place
+
+
+def _has_blobs(read: Reader, span: Span, vectors: Sequence[int]) -> bool:
+    """Whether vectors (the cells at these places) are BLOBs, which only a binary COPY takes as fast as they are."""
+    sample = read(span.first, span.last, SAMPLE_ROWS)
+    return sample is not None and any(b"x" in sample.cells[place] for place in vectors)
 
 
 def _with_values(fault: Fault, names: Sequence[str], row: SourceRow) -> Fault:

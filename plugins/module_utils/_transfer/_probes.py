@@ -124,7 +124,7 @@ def _moment(codec: Codec) -> Probe:
 
     def form(text: bytes, fields: Fields) -> Optional[bytes]:
         text = text.replace(b"T", b" ")
-        return _shortened(text, fields) if usual(text, text.split(_ROW)) is not None else None
+        return _shortened(text, fields) if usual(text) else None
 
     return Probe(_taken(codec, form))
 
@@ -145,9 +145,7 @@ def _zoned(codec: Codec) -> Probe:
 
 def _time(codec: Codec) -> Probe:
     usual = shaped(frozenset(["00:00:00", *("00:00:00." + "0" * n for n in range(1, 7))]))
-    return Probe(
-        _taken(codec, lambda text, fields: _shortened(text, fields) if usual(text, fields) is not None else None)
-    )
+    return Probe(_taken(codec, lambda text, fields: _shortened(text, fields) if usual(text) else None))
 
 
 def _json(codec: Codec) -> Probe:

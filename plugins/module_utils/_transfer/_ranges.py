@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from ._compare import KeyRange, RowTarget
-from ._fast import FIRST_ROWS, MAX_PATIENCE, NULL, PIECES, ROW, Chunk, FastColumn, Reader, Span
+from ._fast import FIRST_ROWS, MAX_PATIENCE, NULL, PIECES, ROW, Chunk, FastColumn, Reader, Span, apart
 from ._model import TableMap
 from ._ports import RowSource
 from ._probes import Probe, probe_for
@@ -87,7 +87,7 @@ class RangeComparison:
         self._verdict = verdict
         self._exactly = exactly
         self._advance = advance
-        reader = source.reader(how.table.source, how.columns)
+        reader = source.reader(how.table.source, apart(how.columns))
         self._reader: Optional[Reader] = reader
         self._hashed = [(name, probe) for name, probe in how.probes if not probe.documents]
         self._patience = self._singly = 0

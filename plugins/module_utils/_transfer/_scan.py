@@ -27,6 +27,7 @@ from ._fast import (
     Chunk,
     Reader,
     Span,
+    apart,
 )
 from ._keys import row_digest
 from ._model import ColumnMap, ForeignKey, Mapping, SourceTable, TableMap, TargetTable
@@ -154,7 +155,7 @@ class Scan:
         self.progress.begin(table.source.name, self.source.count(table.source))
         try:
             columns = look.converter.fast_columns()
-            read = self.source.reader(table.source, columns) if columns is not None else None
+            read = self.source.reader(table.source, apart(columns)) if columns is not None else None
             if read is None or columns is None:
                 self._scan_rows(look, None)
             else:
