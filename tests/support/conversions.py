@@ -110,6 +110,10 @@ def values_of(sql_type: str) -> st.SearchStrategy[Any]:
         "integer[]": st.lists(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=2, max_size=2)).map(json.dumps),
         "jsonb[]": st.lists(JSON).map(json.dumps),
         "vector": numbers.map(json.dumps) | numbers.map(lambda items: struct.pack(f"<{len(items)}f", *items)),
+        "vector(3)": st.lists(st.floats(width=32), min_size=2, max_size=4).map(
+            lambda items: struct.pack(f"<{len(items)}f", *items)
+        )
+        | st.lists(st.floats(width=32, allow_nan=False), min_size=3, max_size=3).map(json.dumps),
         "halfvec": numbers.map(json.dumps),
     }
     return own[sql_type] | st.sampled_from([None, 0, 1, 0.5, "", "x", b""]).filter(lambda value: value is not None)

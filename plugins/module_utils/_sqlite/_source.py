@@ -321,7 +321,12 @@ def column_of_t(name: str) -> Sql:
 def _cell(columns: Cell) -> Sql:
     """The texts of the columns' values, as the bytes that they are."""
     row = joined(f" || char({ord(FIELD)}) || ", map(_text, columns))
-    return compose("CAST(group_concat({row}, {mark}) AS BLOB)", row=row, mark=Sql(f"char({ord(ROW)})"))
+    texts = compose("group_concat({row}, {mark})", row=row, mark=Sql(f"char({ord(ROW)})"))
+    raw = columns[0].form(column_of_t(columns[0].name)).raw
+    if raw is not None:
+        # A text of SQLite's is any bytes.
+        texts = compose("{texts} || {mark} || group_concat({raw}, '')", texts=texts, mark=Sql(UNFIT), raw=Sql(raw.sql))
+    return compose("CAST({texts} AS BLOB)", texts=texts)
 
 
 def _text(column: FastColumn) -> Sql:

@@ -22,6 +22,7 @@ import sys
 from array import array
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from . import _json
@@ -32,6 +33,7 @@ from ._fast import (
     Certain,
     FastForm,
     Fields,
+    Raw,
     Sound,
     Take,
     among,
@@ -646,6 +648,21 @@ def _elements(literal: str) -> List[str]:
     return literal.strip()[1:-1].split(",")
 
 
+def _vectors(size: int, raw: bytes) -> Optional[List[bytes]]:
+    """The binary format of vectors that are I(size) bytes of float32, little-endian, each; None where one is not finite."""
+    numbers = array("f", raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    # Sign and most of the exponent stand in the last byte; those of infinity and NaN are among these two.
+    # One that is not finite makes the sum so; doubles hold any sum of float32.
+    if len(raw[3::4].translate(None, b"\x7f\xff")) != len(numbers) and not math.isfinite(sum(numbers)):
+        return None
+    numbers.byteswap()
+    # pgvector's format: the number of dimensions, 16 bits that are not used, and the numbers, big-endian.
+    head, swapped = struct.pack(">HH", size // 4, 0), numbers.tobytes()
+    return [head + swapped[start : start + size] for start in range(0, len(swapped), size)]
+
+
 class VectorCodec(Codec):
     """vector and halfvec of pgvector: a JSON array of finite numbers, or a BLOB of little-endian float32.
 
@@ -683,6 +700,15 @@ class VectorCodec(Codec):
         forms = {"text": text_within(column, shortest=2), "blob": f"'x' || {self._whole(column)}"}
         return FastForm(forms, self._digits, self._wired, self._certain)
 
+    def blobs(self, column: str) -> FastForm:
+        """The short cut for BLOBs of one length, which none but a binary COPY takes."""
+        size = 4 * (self.type.length or 0)
+        if self.half or not size:
+            return self.fast(column)
+        mark = f"CASE WHEN length({column}) = {size} THEN 'x' ELSE {UNFIT} END"
+        values = f"CASE typeof({column}) WHEN 'blob' THEN {column} ELSE '' END"
+        return FastForm({"blob": mark}, lambda _text, _fields: None, raw=Raw(size, values, partial(_vectors, size)))
+
     def _certain(self, texts: Collection[bytes]) -> bool:
         blobs = [text for text in texts if text[:1] == b"x"]
         return self._wired(b"", blobs) is not None and self.all_fit(text for text in texts if text[:1] != b"x")
@@ -699,14 +725,10 @@ class VectorCodec(Codec):
             for field in fields:
                 if field[:1] == b"x":
                     raw = bytes.fromhex(field[1:].decode())
-                    numbers = array("f", raw)
-                    if sys.byteorder == "big":
-                        numbers.byteswap()
-                    # Sign and most of the exponent stand in the last byte; those of infinity and NaN are among these two.
-                    # One that is not finite makes the sum so; doubles hold any sum of float32.
-                    if len(raw[3::4].translate(None, b"\x7f\xff")) != len(numbers) and not math.isfinite(sum(numbers)):
+                    vectors = _vectors(len(raw), raw)
+                    if vectors is None:
                         return None
-                    wired.append(wired_vector(numbers))
+                    wired += vectors
                 elif field == NULL.encode():
                     wired.append(None)
                 else:

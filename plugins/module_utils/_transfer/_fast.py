@@ -11,7 +11,8 @@ takes for something else than C(encode)'s literal, and none that C(encode) refus
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Callable, Collection, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Type, Union
 
@@ -54,6 +55,17 @@ Certain = Callable[[Collection[bytes]], bool]
 Wired = Callable[[bytes, Fields], Optional[List[Optional[bytes]]]]
 
 
+class Raw(NamedTuple):
+    """Values of one size that SQLite only strings together: I(size) bytes each, which I(sql) gives, or none for NULL.
+
+    I(wire) makes the binary format of the bytes of many; None if one of them does not qualify.
+    """
+
+    size: int
+    sql: str
+    wire: Callable[[bytes], Optional[List[bytes]]]
+
+
 @dataclass(frozen=True)
 class FastForm:
     """How a column is brought over in chunks.
@@ -64,6 +76,7 @@ class FastForm:
     already. Columns with the same I(kind), if it is not empty, are looked at as one: it tells equal forms.
     I(wire), where there is one, makes PostgreSQL's binary format instead. I(certain) is for those that want to
     know beforehand whether PostgreSQL takes what I(take) has let through; without one, it takes all of it.
+    With I(raw), texts are a mark of one character each, and the values follow them.
     """
 
     classes: Dict[str, str]
@@ -73,6 +86,7 @@ class FastForm:
     sound: Optional[Sound] = None
     kind: str = ""
     cases: Optional[Dict[str, str]] = None
+    raw: Optional[Raw] = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,12 @@ class FastColumn:
     not_null: bool
     form: Callable[[str], FastForm]
     wire: Optional[Wire] = None
+    #: For BLOBs that a binary COPY takes nearly as they are, in place of I(form).
+    blobs: Optional[Callable[[str], FastForm]] = None
+
+    def of_blobs(self) -> FastColumn:
+        """The same column where a table goes in binary format."""
+        return self if self.blobs is None else replace(self, form=self.blobs)
 
 
 #: Columns that SQLite puts into one text: those of a row with C(FIELD) between them.
@@ -324,16 +344,43 @@ class Packer:
     def _joined_binary(self, chunk: Chunk) -> Optional[bytes]:
         columns = []
         for wire, cell in zip(self._wires, chunk.cells):
-            fields = cell.split(_ROW)
-            wired = wire(cell, fields) if len(fields) == chunk.rows and b"\x00" not in cell else None
+            wired = wire(cell, chunk.rows)
             if wired is None:
                 return None
             columns.append(wired)
         return b"".join(map(wired_row, zip(*columns)))
 
 
-def _wired(column: FastColumn) -> Wired:
-    """How a column's chunk comes into binary format: its form's own way, or its literals one by one."""
+def _wired(column: FastColumn) -> Callable[[bytes, int], Optional[List[Optional[bytes]]]]:
+    """How a column's chunk of so many rows comes into binary format."""
+    raw = column.form("NULL").raw
+    if raw is not None:
+        return partial(_strung, raw)
+    make = _from_texts(column)
+
+    def wire(cell: bytes, rows: int) -> Optional[List[Optional[bytes]]]:
+        fields = cell.split(_ROW)
+        return make(cell, fields) if len(fields) == rows and b"\x00" not in cell else None
+
+    return wire
+
+
+def _strung(raw: Raw, cell: bytes, rows: int) -> Optional[List[Optional[bytes]]]:
+    """Marks of one character with separators between and behind them, then what they stand for."""
+    marks = cell[: 2 * rows].split(_ROW)[:-1]
+    present = len(marks) - marks.count(_NULL)
+    values = cell[2 * rows :]
+    if len(marks) != rows or any(len(mark) != 1 for mark in marks) or len(values) != present * raw.size:
+        return None
+    wired = raw.wire(values)
+    if wired is None:
+        return None
+    following = iter(wired)
+    return [None if mark == _NULL else next(following) for mark in marks]
+
+
+def _from_texts(column: FastColumn) -> Wired:
+    """A form's own way, or its literals one by one."""
     form, one = column.form("NULL"), column.wire
     if form.wire is not None:
         return form.wire

@@ -1190,7 +1190,12 @@ class _Scan:
         read = self._source.reader(self._table.source, cells)
         if read is None:
             return None
-        self.binary = wired and _has_blobs(read, span, vectors)
+        if wired and _has_blobs(read, span, vectors):
+            cells = apart([column.of_blobs() for column in columns])
+            read = self._source.reader(self._table.source, cells)
+            if read is None:
+                return None
+            self.binary = True
         return self._packed(Packer(cells, read, self.binary).pack(*span))
 
     def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Literal], Packed]]:

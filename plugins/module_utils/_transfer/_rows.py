@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, Sequence, Tuple
 from typing import Counter as CounterType
 
-from ._codecs import Codec, codec_for
+from ._codecs import Codec, VectorCodec, codec_for
 from ._fast import INERT_RULES, FastColumn
 from ._model import ColumnMap, TableMap
 from ._ports import SourceRow
@@ -98,7 +98,13 @@ class RowConverter:
         if any(use.rule not in INERT_RULES for column in self.table.columns for use in column.rules):
             return None
         return [
-            FastColumn(c.column.source, c.not_null, c.codec.fast, wire_for(c.column.target.type))
+            FastColumn(
+                c.column.source,
+                c.not_null,
+                c.codec.fast,
+                wire_for(c.column.target.type),
+                c.codec.blobs if isinstance(c.codec, VectorCodec) else None,
+            )
             for c in self.converters
         ]
 
