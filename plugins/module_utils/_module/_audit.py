@@ -20,6 +20,7 @@ from .._transfer._declared import tables_from_model
 from .._transfer._mapping import options_from_params, plan_mapping
 from .._transfer._model import Mapping, SourceTable, TargetTable
 from .._transfer._scan import IndexProbe, Scan
+from ._memory import stay_small
 from ._progress import progress_for
 from ._runner import Outcome, Task
 
@@ -41,6 +42,7 @@ def argument_spec() -> Spec:
 
 def audit(task: Task) -> Outcome:
     """Look at everything and change nothing."""
+    stay_small()
     params = task.params
     with ExitStack() as stack:
         source = stack.enter_context(SqliteSource.open(params["source"]))

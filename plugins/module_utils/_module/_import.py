@@ -31,6 +31,7 @@ from .._transfer._load import (
 )
 from .._transfer._mapping import options_from_params, plan_mapping, require_sound
 from .._transfer._model import Mapping, Skipped
+from ._memory import stay_small
 from ._progress import progress_for
 from ._runner import Outcome, Task
 
@@ -64,6 +65,7 @@ def module_options() -> Dict[str, Any]:
 
 def import_sqlite(task: Task) -> Outcome:
     """Plan, and unless in check mode load. Raises MigrationError."""
+    stay_small()
     params = task.params
     settings = LoadSettings(
         source=params["source"],

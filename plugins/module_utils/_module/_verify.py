@@ -35,6 +35,7 @@ from .._transfer._sequences import SequenceState
 from .._transfer._values import SqliteValue
 from .._transfer._verdict import SequenceVerdict, TableVerdict, judge_sequence
 from ._import import default_workers
+from ._memory import stay_small
 from ._progress import progress_for
 from ._proofs import ProofFile
 from ._runner import Outcome, Task
@@ -61,6 +62,7 @@ def argument_spec() -> Spec:
 
 def verify(task: Task) -> Outcome:
     """Compare everything, each side in one transaction of its own."""
+    stay_small()
     started = time.monotonic()
     params = task.params
     schema = params["target_schema"]
