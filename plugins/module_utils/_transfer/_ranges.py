@@ -9,9 +9,10 @@ looks different costs no more than its rows.
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._compare import KeyRange, RowTarget
 from ._fast import FIRST_ROWS, MAX_PATIENCE, NULL, PIECES, ROW, Chunk, FastColumn, Reader, Span, apart
@@ -28,7 +29,7 @@ RANGES = "ranges"
 
 #: Rows and bytes of the source in one comparison of hashes, and rows that are compared one by one at once.
 CHUNK_ROWS = 2000
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
 FEW_ROWS = 32
 
 WHOLE_NUMBERS = frozenset({"smallint", "integer", "bigint"})
@@ -67,6 +68,21 @@ def ranged(table: TableMap, watched: Sequence[str] = ()) -> Optional[Ranged]:
     return Ranged(table, keys[0].target.name, tuple(columns), tuple(probes))
 
 
+class Hashed(NamedTuple):
+    """A chunk as the target is asked about it: for each hashed column how many values there are, and their hash.
+
+    I(documents) are the texts of the columns I(names), which only the target can compare.
+    """
+
+    present: Tuple[int, ...]
+    hashes: Tuple[str, ...]
+    names: Tuple[str, ...]
+    documents: Tuple[bytes, ...]
+
+
+_Read = Tuple[Optional[Chunk], Optional[Hashed]]
+
+
 class RangeComparison:
     """One member's comparison of parts of one table; what it finds goes into I(verdict).
 
@@ -93,40 +109,62 @@ class RangeComparison:
         self._patience = self._singly = 0
 
     def run(self, span: Span) -> None:
-        """Compare the rows of I(span), in which either side may hold rows that the other lacks."""
+        """Compare the rows of I(span), in which either side may hold rows that the other lacks.
+
+        While the target hashes its side of a chunk, the next one is read and hashed here.
+        """
         if self._reader is None:
             self._one_by_one(span)
             return
-        first, rows = span.first, FIRST_ROWS
-        while first <= span.last:
-            chunk = self._reader(first, span.last, rows)
-            if chunk is None:
-                self._nothing_in(Span(first, span.last))
-                return
-            self._compare(chunk)
-            size = sum(map(len, chunk.cells))
-            rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
-            first = chunk.last + 1
+        with ThreadPoolExecutor(1) as ahead:
+            reading: Optional[Future[_Read]] = ahead.submit(self._read, span, FIRST_ROWS, True)
+            rows, first = FIRST_ROWS, span.first
+            while reading is not None:
+                chunk, hashed = reading.result()
+                if chunk is None:
+                    self._nothing_in(Span(first, span.last))
+                    return
+                size = sum(map(len, chunk.cells))
+                rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
+                first = chunk.last + 1
+                left = Span(first, span.last)
+                reading = ahead.submit(self._read, left, rows, self._singly < 2) if first <= span.last else None
+                if self._singly or not self._matches(chunk, hashed):
+                    # What follows reads the source too, and its connection is for one at a time.
+                    wait([reading] if reading is not None else [])
+                    self._closely(chunk)
 
-    def _compare(self, chunk: Chunk) -> None:
+    def _read(self, span: Span, rows: int, hashing: bool) -> _Read:
+        """The next chunk and its hashes, if I(hashing) and if there can be some."""
+        assert self._reader is not None
+        chunk = self._reader(span.first, span.last, rows)
+        return chunk, self._hashed_form(chunk) if chunk is not None and hashing else None
+
+    def _closely(self, chunk: Chunk) -> None:
+        """Look for what differs in a chunk."""
         if self._singly:
             # Where everything looks different, looking for what does not is a waste.
             self._singly -= 1
             self._one_by_one(Span(chunk.first, chunk.last))
             return
-        equal = self._narrow(chunk)
+        equal = self._parted(chunk)
         self._patience = 0 if equal else min(2 * self._patience + 1, MAX_PATIENCE)
         self._singly = self._patience
 
-    def _narrow(self, chunk: Chunk) -> int:
-        """How many rows have equal hashes; the others are compared one by one."""
+    def _matches(self, chunk: Chunk, hashed: Optional[Hashed]) -> bool:
+        """Whether the hashes are equal; then the chunk is done."""
+        if hashed is None or not self._same(chunk, hashed):
+            return False
+        self._patience = 0
+        self._verdict.source_rows += chunk.rows
+        self._verdict.target_rows += chunk.rows
+        self._verdict.values += chunk.rows * len(self._how.columns)
+        self._advance(chunk.rows)
+        return True
+
+    def _parted(self, chunk: Chunk) -> int:
+        """How many rows of a chunk that does not match have equal hashes; the others are compared one by one."""
         assert self._reader is not None
-        if self._equal(chunk):
-            self._verdict.source_rows += chunk.rows
-            self._verdict.target_rows += chunk.rows
-            self._verdict.values += chunk.rows * len(self._how.columns)
-            self._advance(chunk.rows)
-            return chunk.rows
         if chunk.rows <= FEW_ROWS:
             self._one_by_one(Span(chunk.first, chunk.last))
             return 0
@@ -135,7 +173,7 @@ class RangeComparison:
             piece = self._reader(first, chunk.last, max(chunk.rows // PIECES, FEW_ROWS))
             if piece is None:
                 break
-            equal += self._narrow(piece)
+            equal += piece.rows if self._matches(piece, self._hashed_form(piece)) else self._parted(piece)
             first = piece.last + 1
         return equal
 
@@ -148,21 +186,27 @@ class RangeComparison:
         self._verdict.absorb(found)
         self._advance(found.source_rows)
 
-    def _equal(self, chunk: Chunk) -> bool:
-        between = KeyRange(self._how.key, chunk.first, chunk.last)
+    def _hashed_form(self, chunk: Chunk) -> Optional[Hashed]:
+        """None where a value is not spelled as the probes know it."""
         present, hashes, names, documents = [], [], [], []
         for (name, probe), cell in zip(self._how.probes, chunk.cells):
             fields = cell.split(_ROW)
             form = probe.form(cell, fields) if len(fields) == chunk.rows else None
             if form is None:
-                return False
+                return None
             if probe.documents:
                 names.append(name)
                 documents.append(form)
             else:
                 present.append(chunk.rows - fields.count(_NULL))
                 hashes.append(sha256(form).hexdigest())
+        return Hashed(tuple(present), tuple(hashes), tuple(names), tuple(documents))
+
+    def _same(self, chunk: Chunk, hashed: Hashed) -> bool:
+        """Whether the target's rows between the chunk's ends are these."""
+        between = KeyRange(self._how.key, chunk.first, chunk.last)
         found = self._target.digests(self._how.table.target, self._hashed, between)
-        if found != (chunk.rows, tuple(present), tuple(hashes)):
+        if found != (chunk.rows, hashed.present, hashed.hashes):
             return False
+        names, documents = list(hashed.names), list(hashed.documents)
         return not names or self._target.same_documents(self._how.table.target, names, between, documents)
