@@ -8,6 +8,7 @@ SERVERS ?= 2000
 PORT ?= 55432
 BENCH_SERVERS ?= 20000
 BENCH_REPEAT ?= 3
+BENCH_SLOW_REPEAT ?= 0
 BENCH_EMBEDDINGS ?= 100000
 BENCH_ONLY ?=
 BENCH_SCALING ?=
@@ -55,7 +56,7 @@ demo-clean: ## Stop the demo's server and remove what the demo made
 
 bench: venv-bench venv-app collection ## The load and the verification beside the limit and other ways (docs/benchmarks.md)
 	$(BENCH_VENV)/bin/python -m benchmarks --servers "$(BENCH_SERVERS)" --embeddings "$(BENCH_EMBEDDINGS)" \
-		--repeat "$(BENCH_REPEAT)" --only "$(BENCH_ONLY)" --scaling "$(BENCH_SCALING)" \
+		--repeat "$(BENCH_REPEAT)" --slow-repeat "$(BENCH_SLOW_REPEAT)" --only "$(BENCH_ONLY)" --scaling "$(BENCH_SCALING)" \
 		--slow-servers "$(BENCH_SLOW_SERVERS)" --timeout "$(BENCH_TIMEOUT)" \
 		$(if $(filter yes true 1,$(BENCH_VALUES)),--values,--no-values) --results "$(BENCH_RESULTS)"
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .application import ROOT
-from .bench import Bench, Sizes
+from .bench import Bench, Rounds, Sizes
 from .contenders.task import ContenderError
 from .lineup import Contender, chosen, everything
 from .machine import describe
@@ -48,14 +48,15 @@ def run(options: argparse.Namespace, contenders: Sequence[Contender]) -> Results
     begun = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     cache: Path = options.cache
     cache.mkdir(parents=True, exist_ok=True)
+    repeat = Rounds(options.repeat, min(options.repeat, options.slow_repeat or options.repeat))
     sizes = Sizes(options.servers, options.embeddings * 384, options.timeout)
     with running_server(SecretsGuard(), SETTINGS) as server, tempfile.TemporaryDirectory(dir=cache) as work:
         ((version,),) = server.admin.query("SHOW server_version")
         machine = describe(server.folder, version, SETTINGS)
         bench = Bench(server, cache, Path(work), lambda text: print(text, flush=True))
-        lines = bench.rounds(contenders, sizes, options.repeat, options.values)
+        lines = bench.rounds(contenders, sizes, repeat, options.values)
         points = bench.by_size(contenders, options.scaling, options.slow_servers, sizes) if options.scaling else []
-    names = ("servers", "repeat", "embeddings", "only", "scaling", "slow_servers", "values")
+    names = ("servers", "repeat", "slow_repeat", "embeddings", "only", "scaling", "slow_servers", "values")
     conditions = {**{name: getattr(options, name) for name in names}, "begun": begun}
     return Results(lines, points, machine, conditions, _command(options))
 
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace, contenders: Sequence[Contender]) -> Results
 def _command(options: argparse.Namespace) -> str:
     """How to repeat it."""
     words = [f"BENCH_SERVERS={options.servers}", f"BENCH_REPEAT={options.repeat}"]
+    words += [f"BENCH_SLOW_REPEAT={options.slow_repeat}"] if options.slow_repeat else []
     words.append(f"BENCH_EMBEDDINGS={options.embeddings}")
     words += [f'BENCH_ONLY="{",".join(options.only)}"'] if options.only else []
     words += [f"BENCH_SCALING={','.join(map(str, options.scaling))}"] if options.scaling else []
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         "--embeddings", type=_positive, default=100_000, help="vectors of 384 numbers per table, a quarter of 1,536"
     )
     parser.add_argument("--repeat", type=_positive, default=3, help="rounds")
+    parser.add_argument(
+        "--slow-repeat", type=int, default=0, help="rounds that slow contenders take part in (0: as all others)"
+    )
     parser.add_argument("--only", type=_words, default=[], help="words: contenders with one of them in group or name")
     parser.add_argument("--scaling", type=_numbers, default=[], help="numbers of servers to run everything once with")
     parser.add_argument("--slow-servers", type=_positive, default=20_000, help="up to which slow contenders do so")

@@ -29,6 +29,18 @@ class Sizes:
     timeout: float = 3600
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """How often: I(slow) is for contenders that are so slow that a few rounds tell enough."""
+
+    all: int = 1
+    slow: int = 1
+
+    def members(self, contenders: Sequence[Contender], number: int) -> list[Contender]:
+        """Who takes part in round I(number), counted from 0."""
+        return [one for one in contenders if number < (self.slow if one.slow else self.all)]
+
+
 class Ground:
     """What a group's contenders work on: the file, the template, the texts that were encoded beforehand."""
 
@@ -112,16 +124,17 @@ class Bench:
         forms = ("text", "binary") if group == lineup.EMBEDDINGS else ("text",)
         return Ground(source, template, files, forms, sizes.timeout)
 
-    def rounds(self, contenders: Sequence[Contender], sizes: Sizes, repeat: int, values: bool) -> list[Line]:
-        """Every contender I(repeat) times; I(values) of the first round are compared with the source."""
+    def rounds(self, contenders: Sequence[Contender], sizes: Sizes, repeat: Rounds, values: bool) -> list[Line]:
+        """Every contender as often as I(repeat) says; I(values) of the first round are compared with the source."""
         lines = {contender: contender.line() for contender in contenders}
         for group in dict.fromkeys(contender.group for contender in contenders):
-            members = {contender: line for contender, line in lines.items() if contender.group == group}
+            members = [contender for contender in contenders if contender.group == group]
             ground = self.ground(group, sizes)
             try:
-                for number in range(repeat):
-                    self.say(f"{group}: round {number + 1} of {repeat}")
-                    self._round(ground, members, values and number == 0)
+                for number in range(repeat.all):
+                    self.say(f"{group}: round {number + 1} of {repeat.all}")
+                    taking_part = {one: lines[one] for one in repeat.members(members, number)}
+                    self._round(ground, taking_part, values and number == 0)
             finally:
                 ground.close()
         return list(lines.values())
@@ -167,7 +180,7 @@ class Bench:
         for servers in sorted(set(all_servers)):
             taking_part = [one for one in members if one.scales or (one.loads and servers <= slow_servers)]
             size = Sizes(servers, sizes.numbers, sizes.timeout)
-            points += _points(servers, self.rounds(taking_part, size, repeat=1, values=False))
+            points += _points(servers, self.rounds(taking_part, size, Rounds(), values=False))
         return points
 
 

@@ -29,7 +29,7 @@ class Contender:
 
     I(tables) are all of the group's unless named. I(missing) says why it cannot be run here. I(loads) is false for what
     works on the database that the contender before it has filled, or on none. I(scales): so fast that it takes part in
-    the runs of all sizes.
+    the runs of all sizes; I(slow): may take part in fewer rounds.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Contender:
     missing: Callable[[], str] = always
     loads: bool = True
     scales: bool = False
+    slow: bool = False
 
     def line(self) -> Line:
         """Without any run yet."""
@@ -91,15 +92,26 @@ def _whole() -> list[Contender]:
             scales=True,
         ),
         replace(one, name="start of a module alone", way=product.start, loads=False),
-        replace(one, name="value by value into COPY", way=values, against=OURS_2, aim=Aim(3.5, most=False)),
-        replace(one, name="value by value (indexes rebuilt)", way=values, arguments=("rebuild",), against=OURS_2),
-        replace(one, name="SQLAlchemy Core", way=models, against=OURS_2),
-        replace(one, name="SQLAlchemy ORM", way=models, arguments=("objects",), against=OURS_2, aim=Aim(8, most=False)),
-        replace(one, name="DuckDB", way=duckdb, workers=2, against=OURS_2, missing=duckdb_ways.missing),
+        replace(one, name="value by value into COPY", way=values, slow=True, against=OURS_2, aim=Aim(3.5, most=False)),
+        replace(
+            one, name="value by value (indexes rebuilt)", way=values, slow=True, arguments=("rebuild",), against=OURS_2
+        ),
+        replace(one, name="SQLAlchemy Core", way=models, slow=True, against=OURS_2),
+        replace(
+            one,
+            name="SQLAlchemy ORM",
+            way=models,
+            slow=True,
+            arguments=("objects",),
+            against=OURS_2,
+            aim=Aim(8, most=False),
+        ),
+        replace(one, name="DuckDB", way=duckdb, slow=True, workers=2, against=OURS_2, missing=duckdb_ways.missing),
         replace(
             one,
             name="DuckDB (indexes rebuilt)",
             way=duckdb,
+            slow=True,
             workers=2,
             arguments=("rebuild",),
             against=OURS_2,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.bench import Rounds
 from benchmarks.lineup import WHOLE, chosen, everything
 
 
@@ -47,3 +48,13 @@ def test_whoever_is_named_brings_the_whole_chain_that_it_is_held_against() -> No
 def test_a_word_that_names_nobody_is_refused() -> None:
     with pytest.raises(ValueError, match="'mysql'"):
         names("verification", "mysql")
+
+
+def test_slow_contenders_take_part_in_the_first_rounds_only() -> None:
+    whole = [one for one in everything() if one.group == WHOLE]
+    rounds = Rounds(all=3, slow=1)
+    assert rounds.members(whole, 0) == whole
+    late = {one.name for one in rounds.members(whole, 2)}
+    assert {one.name for one in whole if one.scales} < late
+    assert not any(word in name for name in late for word in ("value by value", "SQLAlchemy", "DuckDB"))
+    assert rounds.members(whole, 3) == []
