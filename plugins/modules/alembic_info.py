@@ -126,6 +126,7 @@ compared:
 drift:
   description:
     - What Alembic's autogenerate would still change, with the options that C(env.py) sets, such as C(include_object).
+    - What M(mcps.postgres.schema_enhancements) has added is none.
     - Only looked for when RV(compared) is V(true).
   type: list
   elements: dict
@@ -147,9 +148,18 @@ drift:
       description: How the two sides differ.
       type: str
       sample: type is BIGINT in the database, INTEGER in the application's model
+unused_types:
+  description:
+    - Enum types of the application that are there although no column has them, as a downgrade leaves them behind. The
+      revision that makes them fails then. Empty where RV(at_head) is V(true).
+  type: list
+  elements: str
+  returned: success
+  sample: [hosttype]
 model:
   description:
     - The application's tables by name, from the metadata that C(env.py) gives to Alembic. Empty where it gives none.
+    - Where RV(compared) is V(true), with what M(mcps.postgres.schema_enhancements) has added to them.
     - Tables in another schema than O(target_schema) are named with it in front.
   type: dict
   returned: success

@@ -83,6 +83,12 @@ options:
         after and not dropped, and O(admin_user) is not needed.
     type: bool
     default: false
+  accept:
+    description:
+      - Differences that are as they should be, as in M(mcps.postgres.schema_compare_info).
+    type: list
+    elements: str
+    default: []
 requirements:
   - psycopg2
 author:
@@ -137,7 +143,9 @@ again:
   returned: when there was a rehearsal
   sample: false
 mended:
-  description: Whether the chain goes up with RV(patches) (or without any, if none are needed).
+  description:
+    - Whether the chain goes up with RV(patches) (or without any, if none are needed). Where patches were found, it has also
+      to end without RV(drift).
   type: bool
   returned: when there was a rehearsal
   sample: true
@@ -204,6 +212,14 @@ compared:
   sample: true
 drift:
   description: What the schema at the top still lacks of the application's model, as in M(mcps.postgres.alembic_info).
+  type: list
+  elements: dict
+  returned: when there was a rehearsal
+  sample: []
+against:
+  description:
+    - Differences between the schema at the top and the application's model that would stop a migration, as in
+      M(mcps.postgres.schema_compare_info), but for O(accept).
   type: list
   elements: dict
   returned: when there was a rehearsal

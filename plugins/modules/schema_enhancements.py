@@ -14,8 +14,9 @@ description:
   - Either makes them directly, or writes an Alembic revision into the application's own folder that does, so that its
     chain stays the whole truth about its schema. On SQLite that revision does nothing.
   - Indexes are built C(CONCURRENTLY). One whose build was killed is dropped and built again.
-  - Names of indexes begin with C(pgx_). An application whose autogenerate is to stay empty lets the C(include_object) of its
-    C(env.py) leave out these and the generated columns.
+  - Names of indexes begin with C(pgx_), and each generated column has one. By that M(mcps.postgres.alembic_info) tells what
+    was made here, which is no drift. Before revisions are written by Alembic's own autogenerate, which knows nothing of it,
+    let the C(include_object) of C(env.py) leave it out.
 extends_documentation_fragment:
   - mcps.postgres._attributes
   - mcps.postgres._target

@@ -120,7 +120,8 @@ def test_tables_dropped_in_the_wrong_order_by_the_patches_that_the_rehearsal_fou
 def test_a_type_that_an_earlier_way_back_left_behind(application: Application) -> None:
     application.revisions(down='    op.drop_table("parent")')
     application.database.query("CREATE TYPE color AS ENUM ('RED', 'GREEN')")
-    application.run().failed("0001", "color", "already exists")
+    application.run(**application.admin).failed("color", "already exist", "DROP TYPE")
+    assert application.untouched()
     create = "CREATE TYPE color AS ENUM ('RED', 'GREEN');"
     patch = {"revision": "0001", "find": create, "replace": f"DROP TYPE IF EXISTS color; {create}"}
     application.migrated(migration_schema_strategy="offline", migration_schema_patches=[patch], **application.admin)
@@ -158,7 +159,9 @@ def test_a_chain_that_is_missing(application: Application) -> None:
 def test_a_chain_that_makes_something_else_than_the_application_expects(application: Application) -> None:
     application.revisions()
     application.project.revision("0003", "0002", '    op.alter_column("parent", "name", nullable=True)')
-    application.run().failed("parent.name", "takes NULL", "migration_schema_accept")
+    application.run(**application.admin).failed("goes up", "parent.name", "takes NULL", "migration_schema_accept")
+    assert application.untouched()
+    application.run(migration_rehearsal="never").failed("parent.name", "takes NULL", "migration_schema_accept")
     application.run(migration_schema_accept=["nullable parent.name"]).succeeded()
 
 
@@ -312,3 +315,23 @@ def test_locks_that_a_live_system_would_feel_are_said(application: Application) 
     application.project.revision("0003", "0002", '    op.create_index("ix_child_parent", "child", ["parent_id"])')
     run = application.run(**application.admin).succeeded()
     assert "squawk says: require-concurrent-index-creation" in run.output, run.output
+
+
+def test_what_keeps_the_revisions_from_being_linted_is_said(application: Application) -> None:
+    application.revisions()
+    application.project.revision("0003", "0002", '    op.create_index("ix_child_parent", "child", ["parent_id"])')
+    run = application.run(migration_linter="/nowhere/squawk", **application.admin).succeeded()
+    assert "no squawk at /nowhere/squawk" in run.output
+    notes = json.loads((application.folder / "report" / "report.json").read_text())["rehearsal"]["notes"]
+    assert any("squawk" in note for note in notes) and any("ix_child_parent" in note for note in notes), notes
+
+
+def test_what_postgresql_can_do_is_added_to_the_tables(application: Application) -> None:
+    application.revisions()
+    wanted = [
+        {"kind": "search", "table": "parent", "sources": {"name": "A"}},
+        {"kind": "index", "table": "parent", "columns": ["color"]},
+    ]
+    application.run(migration_schema_enhancements=wanted).succeeded()
+    made = application.database.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'pgx%' ORDER BY 1")
+    assert made == [("pgx_parent_color",), ("pgx_parent_search_vector",)]

@@ -157,6 +157,64 @@ def test_as_a_revision_of_the_applications_own(
     assert done(back)["after"] == ["0002"] and shop.definitions() == before
 
 
+#: A table that the application of AlembicProject knows besides its two.
+MODEL = """
+sa.Table(
+    "article",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("title", sa.String),
+    sa.Column("facts", sa.JSON),
+    sa.Column("embedding", sa.JSON),
+    sa.Column("parent_id", sa.Integer, sa.ForeignKey("parent.id")),
+)
+"""
+CREATE_ARTICLE = """\
+    op.create_table(
+        "article",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("title", sa.String),
+        sa.Column("facts", sa.JSON),
+        sa.Column("embedding", sa.JSON),
+        sa.Column("parent_id", sa.Integer, sa.ForeignKey("parent.id")),
+    )"""
+OF_ARTICLES: list[dict[str, Any]] = [
+    {"kind": "jsonb", "table": "article", "column": "facts"},
+    {"kind": "search", "table": "article", "sources": {"title": "A"}},
+    {"kind": "vector", "table": "article", "column": "embedding", "dimensions": 3},
+    {"kind": "foreign_keys"},
+]
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["revision", "directly"])
+def test_what_was_added_is_no_drift(
+    delivered: bool, database: Database, run_module: ModuleRunner, tmp_path: Path
+) -> None:
+    project = AlembicProject(tmp_path / "app")
+    model = project.folder / "model.py"
+    model.write_text(model.read_text() + MODEL)
+    project.revision("0003", "0002", CREATE_ARTICLE, '    op.drop_table("article")')
+    done(run_module("alembic_upgrade", project.arguments(database)))
+    delivery = {"versions_dir": str(project.versions), "down_revision": ["0003"]} if delivered else {}
+    wanted = {**database.login, "enhancements": OF_ARTICLES, **delivery}
+    assert done(run_module("schema_enhancements", wanted))["changed"]
+    done(run_module("alembic_upgrade", project.arguments(database)))
+    # All of it is there, and neither Alembic nor the comparison, be it ever so strict, has a word to say.
+    assert database.query("SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'pgx%'") == [(4,)]
+    stands = done(run_module("alembic_info", project.arguments(database)))
+    assert stands["compared"] and stands["drift"] == []
+    comparison = {**database.login, "model": stands["model"], "drift": stands["drift"], "strict": True}
+    assert done(run_module("schema_compare_info", comparison))["differences"] == []
+    # What others have made is drift as before, also where it looks much the same.
+    database.query("ALTER TABLE article ADD size int GENERATED ALWAYS AS (length(title)) STORED")
+    database.query("CREATE INDEX other ON article (title)")
+    stands = done(run_module("alembic_info", project.arguments(database)))
+    assert {(item["operation"], item["column"]) for item in stands["drift"]} == {
+        ("remove_column", "size"),
+        ("remove_index", ""),
+    }
+
+
 def test_a_revision_is_not_taken_back_by_this_module(shop: Shop, tmp_path: Path) -> None:
     refused = shop.enhance(state="absent", versions_dir=str(tmp_path))
     assert refused["failed"] and "downgrade" in refused["msg"]

@@ -342,17 +342,102 @@ def foreign_key(constraint: Any, schema: str) -> Dict[str, Any]:
     }
 
 
+# --- what schema_enhancements has made
+
+#: How the names of its indexes begin (M(_enhance), which cannot be imported here).
+ENHANCEMENT_PREFIX = "pgx_"
+#: Each index of its own, with the columns that it is over, in order. Each of its generated columns has such an index.
+ENHANCEMENTS = """
+SELECT t.relname::text, i.relname::text, m.amname = 'btree' AND x.indisvalid, a.attname::text, format_type(a.atttypid, a.atttypmod),
+       a.attgenerated::text = 's'
+  FROM pg_index x
+  JOIN pg_class i ON i.oid = x.indexrelid
+  JOIN pg_am m ON m.oid = i.relam
+  JOIN pg_class t ON t.oid = x.indrelid
+ CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k (number, place)
+  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number
+ WHERE t.relnamespace = to_regnamespace(quote_ident(:schema)) AND left(i.relname::text, 4) = :prefix
+ ORDER BY t.relname, i.relname, k.place
+"""
+
+
+class Enhancements:
+    """What schema_enhancements has added to the application's tables, of which the application knows nothing."""
+
+    def __init__(self, rows: Iterable[Iterable[Any]] = ()) -> None:
+        self.generated: Dict[Tuple[str, str], str] = {}
+        self.jsonb: Set[Tuple[str, str]] = set()
+        self.trees: Dict[Tuple[str, str], List[str]] = {}
+        for table, index, tree, column, type_, generated in rows:
+            if generated:
+                self.generated[table, column] = type_
+            elif type_ == "jsonb":
+                self.jsonb.add((table, column))
+            if tree:
+                self.trees.setdefault((table, index), []).append(column)
+
+    def explain(self, change: Tuple[Any, ...]) -> bool:
+        """Whether one of autogenerate's tuples is about what was added."""
+        operation = str(change[0])
+        if operation == "remove_column":
+            return (change[2], change[3].name) in self.generated
+        if operation == "remove_index":
+            return str(change[1].name).startswith(ENHANCEMENT_PREFIX)
+        # jsonb in json's place; the model that wants something else is left alone.
+        return operation == "modify_type" and (change[2], change[3]) in self.jsonb and spelled(change[6]) == "JSON"
+
+    def added_to(self, model: Dict[str, Any]) -> Dict[str, Any]:
+        """I(model), which then also expects what was added."""
+        for (table, name), type_ in self.generated.items():
+            column = {"type": type_, "nullable": True, "default": False, "generated": True, "identity": ""}
+            if table in model:
+                model[table]["columns"].setdefault(name, column)
+        for table, name in self.jsonb:
+            column = model.get(table, {"columns": {}})["columns"].get(name, {})
+            if column.get("type") == "JSON":
+                column["type"] = "JSONB"
+        for (table, _index), columns in self.trees.items():
+            if table in model and columns not in model[table]["indexed"]:
+                model[table]["indexed"].append(columns)
+        return model
+
+
+def enhancements_of(context: Any, schema: str) -> Enhancements:
+    from sqlalchemy import text
+
+    values = {"schema": schema, "prefix": ENHANCEMENT_PREFIX}
+    return Enhancements(context.connection.execute(text(ENHANCEMENTS), values).fetchall())
+
+
+def unused_types(context: Any, model: Dict[str, Any], schema: str) -> List[str]:
+    """Enum types of I(model) that are there although no column has them: what a downgrade left behind, mostly."""
+    from sqlalchemy import text
+
+    # A column may have the array of it (typarray) as well.
+    found = context.connection.execute(
+        text(
+            "SELECT t.typname::text FROM pg_type t WHERE t.typtype = 'e' AND t.typnamespace = to_regnamespace(quote_ident(:schema))"
+            " AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped)"
+            " ORDER BY 1"
+        ),
+        {"schema": schema},
+    )
+    wanted = {name for table in model.values() for name in table["enums"]}
+    return [name for (name,) in found if name in wanted]
+
+
 # --- drift
 
 
-def drift_of(context: Any, target_metadata: Any) -> List[Dict[str, str]]:
-    """What autogenerate, with the application's own options, would change in the database."""
+def drift_of(context: Any, target_metadata: Any, enhancements: Enhancements) -> List[Dict[str, str]]:
+    """What autogenerate, with the application's own options, would change, but for I(enhancements)."""
     from alembic.autogenerate import compare_metadata
 
     found = []
     for entry in compare_metadata(context, target_metadata):
         for change in entry if isinstance(entry, list) else [entry]:
-            found.append(drift_entry(change))
+            if not enhancements.explain(change):
+                found.append(drift_entry(change))
     return found
 
 
@@ -432,6 +517,9 @@ def inspect_database(session: Session) -> Dict[str, Any]:
         at_head = not unknown and not pending and set(heads) == set(wanted) and bool(wanted or tables)
         # Without a revision, the tables may be what the newest one would have made.
         compared = metadata is not None and (at_head or bool(not heads and tables))
+        schema = session.request["schema"]
+        model = model_of(metadata, schema)
+        enhancements = enhancements_of(context, schema) if compared else Enhancements()
         session.facts = {
             "current": list(heads),
             "heads": list(wanted),
@@ -442,8 +530,9 @@ def inspect_database(session: Session) -> Dict[str, Any]:
             "unversioned": not heads and bool(wanted and tables),
             "existing_tables": tables,
             "compared": compared,
-            "drift": drift_of(context, metadata) if compared else [],
-            "model": model_of(metadata, session.request["schema"]),
+            "drift": drift_of(context, metadata, enhancements) if compared else [],
+            "unused_types": [] if at_head else unused_types(context, model, schema),
+            "model": enhancements.added_to(model),
         }
         return []
 
@@ -586,6 +675,7 @@ def failure(error: BaseException, session: Optional[Session]) -> Dict[str, Any]:
         "sqlstate": str(sqlstate or ""),
         "done": of_steps(session, session.done) if session else [],
         "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__))[-TRACEBACK_LENGTH:],
+        "batch": any(in_batch(item) for item in errors),
         "revision": None,
     }
     if isinstance(error, ModuleNotFoundError):
@@ -597,6 +687,12 @@ def failure(error: BaseException, session: Optional[Session]) -> Dict[str, Any]:
             result["revision"], path = at[-1], at[-1]["path"]
     result["file"], result["line"] = position(errors, path, os.getcwd())
     return result
+
+
+def in_batch(error: BaseException) -> bool:
+    """Whether Alembic's batch mode was making a table anew when I(error) came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.name == "_create" and frame.filename.endswith("batch.py") for frame in frames)
 
 
 def first(values: Iterable[Any]) -> Any:

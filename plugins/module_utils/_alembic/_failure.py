@@ -109,6 +109,7 @@ def explained(failure: Mapping[str, Any], output: str, python: str, project_dir:
         "statement": failure.get("statement") or "",
         "sqlstate": failure.get("sqlstate") or "",
         "reason": failure["message"],
+        "batch": bool(failure.get("batch")),
         "traceback": failure.get("traceback") or "",
         "output": output,
         "project_dir": project_dir,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from ._failure import BY_SQLSTATE, REVISION_ADVICE
 
@@ -45,15 +45,23 @@ GRAMMAR: Tuple[Tuple[str, str], ...] = (
     (r"\s+STRICT(?=\s*;?\s*\Z)", ""),
     (r"`([^`]*)`", r'"\1"'),
 )
+#: How the name begins under which Alembic's batch mode makes a table anew.
+BATCH_TABLE = "_alembic_tmp_"
+#: A table's name as statements have it.
+_NAME = r'(?:"[^"]+"|[\w.])+'
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A statement that PostgreSQL refused, and what it said."""
+    """A statement that PostgreSQL refused, and what it said.
+
+    I(anew): it is one of those that make a table anew (SQLite's way to alter one), see M(made_anew).
+    """
 
     statement: str
     sqlstate: str
     message: str
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,34 @@ def _pragma(refused: Refused) -> Optional[Mend]:
     if not re.match(r"\s*PRAGMA\b", refused.statement, re.I):
         return None
     return Mend("a pragma is SQLite's own", "Leave it out on PostgreSQL.", "")
+
+
+def made_anew(statement: str, later: Sequence[str]) -> bool:
+    """Whether I(statement) takes down a table, or a part of it, whose name one of the statements I(later) gives to another."""
+    dropped = re.match(rf"\s*(?:DROP|ALTER)\s+TABLE\s+(?:IF\s+EXISTS\s+)?({_NAME})", statement, re.I)
+    if not dropped:
+        return False
+    renamed = (re.match(rf"\s*ALTER\s+TABLE\s+{_NAME}\s+RENAME\s+TO\s+({_NAME})", text, re.I) for text in later)
+    return any(found and _bare(found.group(1)) == _bare(dropped.group(1)) for found in renamed)
+
+
+def _bare(name: str) -> str:
+    """The last part of a name that may have a schema in front and quotes around it."""
+    return name.split(".")[-1].strip('"').lower()
+
+
+def _batch(refused: Refused) -> Optional[Mend]:
+    # CASCADE would take the children's foreign keys along, and nobody would make them again.
+    reasons = {
+        "2BP01": "other tables refer to the one that is dropped",
+        "42P07": "names of its constraints or its own are taken",
+    }
+    if refused.sqlstate not in reasons or not (refused.anew or BATCH_TABLE in refused.statement):
+        return None
+    return Mend(
+        f"the table is made anew under another name (batch mode), but {reasons[refused.sqlstate]}",
+        "Let it be altered in place: op.batch_alter_table without recreate='always', or op.alter_column and its like.",
+    )
 
 
 def _drop_order(refused: Refused) -> Optional[Mend]:
@@ -249,7 +285,7 @@ def _grammar(refused: Refused) -> Optional[Mend]:
 
 
 RULES: Tuple[Rule, ...] = (
-    *(_pragma, _drop_order, _type, _collation, _missing_name, _boolean_default, _cast, _exists, _double_quotes),
+    *(_pragma, _batch, _drop_order, _type, _collation, _missing_name, _boolean_default, _cast, _exists, _double_quotes),
     *(_function, _comparison, _catalog, _ignore, _grammar),
 )
 

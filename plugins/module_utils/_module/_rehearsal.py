@@ -11,7 +11,7 @@ from typing import Any, ContextManager, Dict, List, Mapping, Optional, Sequence,
 
 from .. import _argspec
 from .._alembic._client import Alembic, project_from_params
-from .._alembic._mends import Mend, Refused, explain
+from .._alembic._mends import Mend, Refused, explain, made_anew
 from .._alembic._patches import Patch, Rendered, executable, patched, patches_from_params
 from .._application import plain_values
 from .._argspec import Spec
@@ -22,7 +22,10 @@ from .._postgres._session import connect
 from .._postgres._throwaway import objects, prepared, throwaway, unindexed
 from .._sqlite._source import SqliteSource
 from .._transfer._counterparts import missing_counterparts
+from .._transfer._declared import tables_from_model
+from .._transfer._expected import accepted, differences, with_drift
 from .._transfer._mapping import options_from_params, plan_mapping
+from .._transfer._model import TargetTable
 from ._alembic import patches_spec, script_failure
 from ._runner import Outcome, Task
 
@@ -48,6 +51,7 @@ def argument_spec() -> Spec:
         "admin_db": {"type": "str", "default": "postgres"},
         "rehearsal_db": {"type": "str"},
         "prepared": {"type": "bool", "default": False},
+        "accept": {"type": "list", "elements": "str", "default": []},
     }
 
 
@@ -60,6 +64,7 @@ class Findings:
     mended: bool = True
     drift: List[Dict[str, str]] = field(default_factory=list)
     compared: bool = False
+    against: List[Dict[str, str]] = field(default_factory=list)
     schema: List[Dict[str, str]] = field(default_factory=list)
     unindexed: List[Dict[str, Any]] = field(default_factory=list)
     leftovers: List[Dict[str, str]] = field(default_factory=list)
@@ -88,6 +93,7 @@ def rehearse(task: Task) -> Outcome:
             "patches": [dict(patch.as_dict()) for patch in found.patches],
             "compared": found.compared,
             "drift": found.drift,
+            "against": found.against,
             "schema": found.schema,
             "unindexed": found.unindexed,
             "leftovers": found.leftovers,
@@ -184,8 +190,6 @@ class _Rehearsal:
             self._keep(alembic, trial, given_up)
             if not self.found.failures:
                 self._note("upgrade", first)  # Only online it fails.
-            elif not given_up:
-                self._look_around(alembic, place)
         if not given_up and self.found.failures:
             self._prove()
 
@@ -193,8 +197,10 @@ class _Rehearsal:
         """The patches as they would be declared, from the beginning, and the way back after them."""
         with self._place() as place:
             alembic = self._alembic(place)
-            self.found.mended = self._up(alembic, place, self.found.patches) is None
-            if self.found.mended:
+            if self._up(alembic, place, self.found.patches) is None:
+                self._look_around(alembic, place)
+                # Patches that lead somewhere else than the application's model are none.
+                self.found.mended = not self.found.drift
                 self._back_and_forth(alembic, place)
 
     def _keep(self, alembic: Alembic, trial: _Trial, given_up: Sequence[int]) -> None:
@@ -226,9 +232,8 @@ class _Rehearsal:
 
     def _note(self, direction: str, error: ApplicationError) -> None:
         details = error.details
-        mend = explain(
-            Refused(details.get("statement") or "", details.get("sqlstate") or "", details.get("reason") or "")
-        )
+        statement, sqlstate, reason = (details.get(name) or "" for name in ("statement", "sqlstate", "reason"))
+        mend = explain(Refused(statement, sqlstate, reason, anew=bool(details.get("batch"))))
         self.found.failures.append(
             {
                 "direction": direction,
@@ -249,12 +254,25 @@ class _Rehearsal:
         self.found.drift, self.found.compared = facts["drift"], facts["compared"]
         with connect(place, "rehearsal") as session:
             self.found.unindexed = unindexed(session, self.schema)
+            tables = read_tables(session, self.schema)
+            self.found.against = self._against(facts, tables)
             if self.params["source"]:
-                tables = read_tables(session, self.schema)
                 with SqliteSource.open(self.params["source"]) as source:
                     mapping = plan_mapping(source.tables(), tables, options_from_params(self.params))
                 problems = [*mapping.problems, *missing_counterparts(mapping)]
                 self.found.schema = [problem.as_dict() for problem in problems]
+
+    def _against(self, facts: Mapping[str, Any], tables: Sequence[TargetTable]) -> List[Dict[str, str]]:
+        """What would keep a migration from going on with this schema (schema_compare_info's V(against))."""
+        own = {name: table for name, table in facts["model"].items() if "." not in name}
+        found = with_drift(differences(tables_from_model(own, self.schema), tables), facts["drift"])
+        # Where nobody's revisions have made the tables, nothing may differ.
+        strict = self.params["strategy"] == "metadata"
+        return [
+            difference.as_dict()
+            for difference in found
+            if (strict or difference.severity == "error") and not accepted(difference, self.params["accept"])
+        ]
 
     # --- back
 
@@ -288,7 +306,11 @@ class _Trial:
         self.last: Dict[int, str] = {}
 
     def instead(self, number: int, text: str, error: TargetError) -> Optional[str]:
-        refused = Refused(text, error.details.get("sqlstate", ""), error.details.get("reason", ""))
+        revision = self.statements[number].revision
+        later = [each.text for each in self.statements[number + 1 :] if each.revision == revision]
+        refused = Refused(
+            text, error.details.get("sqlstate", ""), error.details.get("reason", ""), anew=made_anew(text, later)
+        )
         mend = explain(refused)
         self.refusals.setdefault(number, []).append((refused, mend))
         if mend.statement is not None:

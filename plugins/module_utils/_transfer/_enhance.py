@@ -15,7 +15,8 @@ from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 from .._errors import MappingError
 from ._model import TargetColumn, TargetTable
 
-#: How the name of everything begins that is made here: other tools (autogenerate's include_object) can tell it by that.
+#: How the name of every index begins that is made here, and each generated column has one: so they can be told from what is
+#: the application's (M(_driver), or autogenerate's include_object).
 PREFIX = "pgx_"
 #: PostgreSQL cuts longer names (NAMEDATALEN).
 MAX_NAME = 63
@@ -217,8 +218,8 @@ def revision_text(steps: Sequence[Step], revision: str, down_revision: Sequence[
     head = [
         f'"""{message}. On SQLite this revision does nothing.',
         "",
-        f"Everything that it makes has a name that begins with {PREFIX}, or is a generated column, which the application's",
-        "models do not know.",
+        f"Its indexes have names that begin with {PREFIX}, and each of its generated columns has one. The application's models",
+        "do not know them, and mcps.postgres counts them as no drift.",
         '"""',
         "",
         "from alembic import op",
