@@ -71,8 +71,10 @@ options:
   max_users:
     description:
       - Up to how many clients are tried, twice as many each time, until one of them has an error or waits for a second.
+      - On PostgreSQL no more than a hundred times as many as on SQLite, and without a pooler no more than half of the server's
+        free connections.
     type: int
-    default: 128
+    default: 1024
   user_seconds:
     description:
       - How long each number of clients of O(max_users) works. In less than two seconds a wait of one is easily missed.

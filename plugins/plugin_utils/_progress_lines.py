@@ -40,9 +40,13 @@ class Lines:
 def _finished(table: Status, unit: str) -> str:
     rows, seconds = int(table["rows"]), float(table["seconds"])
     rate = f"  {rows / seconds:,.0f} {unit}/s" if seconds >= 1 and rows else ""
-    return (
-        f"{_plain(table['table'])}  {rows:,} {unit.removesuffix('s') if rows == 1 else unit}  {duration(seconds)}{rate}"
-    )
+    counted = f"{rows:,} {unit.removesuffix('s') if rows == 1 else unit}"
+    return f"{_plain(table['table'])}  {counted}{_size(table)}  {duration(seconds)}{rate}"
+
+
+def _size(table: Status) -> str:
+    size = int(table.get("bytes") or 0)
+    return f"  {size / 1_000_000:,.1f} MB" if size else ""
 
 
 def _running(status: Status, unit: str) -> list[str]:
@@ -52,10 +56,11 @@ def _running(status: Status, unit: str) -> list[str]:
     if len(several) > 1:
         # Workers share the rate: each table has its own, since it began.
         for table in several:
-            own = table["rows"] / table["seconds"] if table["seconds"] else 0.0
-            lines.append(f"{_plain(table['table'])}  {_amount(table['rows'], table['rows_total'], own, unit)}")
+            own, size = float(table.get("rows_per_second") or 0), int(table.get("bytes") or 0)
+            lines.append(f"{_plain(table['table'])}  {_amount(table['rows'], table['rows_total'], own, unit, size)}")
     elif status.get("table") and int(status["tables_done"]) < int(status["tables_total"]):
-        lines.append(f"{_plain(status['table'])}  {_amount(status['rows'], status['rows_total'], rate, unit)}")
+        size = int(several[0].get("bytes") or 0) if several else 0
+        lines.append(f"{_plain(status['table'])}  {_amount(status['rows'], status['rows_total'], rate, unit, size)}")
     if int(status.get("tables_total") or 0) > 1:
         whole = _amount(status["all_rows"], status["all_rows_total"], rate, unit, int(status.get("bytes") or 0))
         lines.append(f"all tables  {status['tables_done']} of {status['tables_total']} done  {whole}")

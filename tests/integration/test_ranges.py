@@ -91,7 +91,7 @@ class Pair:
                     return compare_table(table, source, reader, DiskSpool, span=span)
 
                 verdict = TableVerdict("t", "t", 20)
-                RangeComparison(how, source, reader, verdict, exactly, lambda _rows: None).run(
+                RangeComparison(how, source, reader, verdict, exactly, lambda _rows, _size: None).run(
                     Span(FIRST_ROWID, LAST_ROWID)
                 )
                 slow = exactly(None)
@@ -191,7 +191,7 @@ def test_a_missing_row_is_found_wherever_it_is(session: Session, tmp_path: Path,
             reader,
             found,
             lambda span: compare_table(table, source, reader, DiskSpool, span=span),
-            lambda _rows: None,
+            lambda _rows, _size: None,
         ).run(Span(FIRST_ROWID, LAST_ROWID))
         session.execute("DROP TABLE public.t")
     assert (found.missing, found.extra, found.different) == (1, 2, 0)

@@ -149,3 +149,19 @@ def test_what_is_somebodys_stays(installation: Installation) -> None:
         assert name not in installation.databases() and not folder.exists()
     finally:
         installation.server.drop(other)
+
+
+def test_an_application_without_alembic(installation: Installation) -> None:
+    """Its schema is made as a migration would make it, with what PostgreSQL can do besides."""
+    databases = installation.databases()
+    enhancements = [{"kind": "search", "table": "social_posts", "sources": {"title": "A", "content": "B"}}]
+    installation.run(
+        extra={
+            "migration_schema_strategy": "derive",
+            "migration_alembic_project": "",
+            "migration_schema_enhancements": enhancements,
+        }
+    ).succeeded(changed=True)
+    assert installation.databases() == databases
+    promises = {promise["name"]: promise for promise in installation.report["benchmark"]["promises"]}
+    assert promises["reads"]["cases"] and promises["writes"]["cases"] and promises["search"]["cases"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import sys
 from pathlib import Path
@@ -64,7 +65,11 @@ def shop(tmp_path: Path, database: Database, playbook: PlaybookRunner) -> Shop:
 def test_there_and_back_without_alembic(shop: Shop) -> None:
     shop.run(MIGRATE, check=True).succeeded()
     assert shop.database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
-    shop.run(MIGRATE).succeeded()
+    progress = shop.folder / "progress.json"
+    shop.run(MIGRATE, migration_progress_file=str(progress)).succeeded()
+    status = json.loads(progress.read_text())
+    assert {table["table"] for table in status["finished"]} >= {"customer", "invoice"}
+    assert all(table["seconds"] >= 0 and table["bytes"] >= 0 for table in status["finished"])
     assert "postgresql" in shop.environment.read_text()
     assert shop.database.query("SELECT count(*), sum(total) FROM invoice")[0][0] == 2
     assert shop.database.query("INSERT INTO customer (email) VALUES ('cyd') RETURNING id, active") == [(3, True)]
@@ -79,3 +84,12 @@ def test_what_has_to_be_decided_stops_the_preflight(shop: Shop) -> None:
     shop.sqlite("CREATE TRIGGER noticing AFTER INSERT ON invoice BEGIN SELECT 1; END")
     shop.run(MIGRATE).failed("trigger.noticing", "migration_derive_decisions")
     shop.run(MIGRATE, migration_derive_decisions={"trigger.noticing": ""}).succeeded()
+
+
+def test_what_sqlite_declares_differently_does_not_stop_the_schema(shop: Shop) -> None:
+    shop.sqlite(
+        "CREATE TABLE label (id INTEGER PRIMARY KEY, name TEXT UNIQUE COLLATE NOCASE, note TEXT DEFAULT NULL,"
+        " token TEXT DEFAULT (hex(randomblob(4))), UNIQUE (note COLLATE NOCASE))"
+    )
+    shop.run(MIGRATE, migration_derive_decisions={"label.token.default": ""}).succeeded()
+    assert "postgresql" in shop.environment.read_text()

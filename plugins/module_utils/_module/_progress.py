@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -74,6 +75,15 @@ class Lease:
             self._seconds = float(text)
 
 
+@dataclass
+class _Table:
+    """One that is under way: what is done of it, and when it began."""
+
+    began: float
+    rows: int = 0
+    bytes: int = 0
+
+
 class FileProgress:
     """A Progress that keeps a JSON status file up to date (mode 0600, replaced at once, at most twice a second).
 
@@ -98,8 +108,7 @@ class FileProgress:
         self._lease = Lease.beside(path, clock)
         self._started = _now()
         self._table = ""
-        #: Tables under way: rows that are done, and when they began.
-        self._running: Dict[str, Tuple[int, float]] = {}
+        self._running: Dict[str, _Table] = {}
         self._last_rows = 0
         self._all_rows = 0
         self._bytes = 0
@@ -120,15 +129,18 @@ class FileProgress:
         """A table begins; I(total_rows) replaces what the plan expected of it."""
         self._totals[table] = total_rows
         self._table = table
-        self._all_rows -= self._running.pop(table, (0, 0.0))[0]
-        self._running[table] = (0, self._clock())
+        before = self._running.pop(table, _Table(0.0))
+        self._all_rows -= before.rows
+        self._bytes -= before.bytes
+        self._running[table] = _Table(self._clock())
         self._tick()
 
     def advance(self, rows: int, size: int = 0, table: str = "") -> None:
         """I(rows) more rows and I(size) more bytes of I(table), by default the last that began."""
         self._table = table or self._table
-        done, began = self._running.get(self._table, (0, self._clock()))
-        self._running[self._table] = (done + rows, began)
+        done = self._running.setdefault(self._table, _Table(self._clock()))
+        done.rows += rows
+        done.bytes += size
         self._all_rows += rows
         self._bytes += size
         self._tick()
@@ -136,9 +148,11 @@ class FileProgress:
     def end(self, table: str = "") -> None:
         """I(table), by default the last that began, is done."""
         name = table or self._table
-        rows, began = self._running.pop(name, (0, self._clock()))
-        self._last_rows = rows
-        self._finished.append({"table": name, "rows": rows, "seconds": round(self._clock() - began, 3)})
+        done = self._running.pop(name, None) or _Table(self._clock())
+        self._last_rows = done.rows
+        self._finished.append(
+            {"table": name, "rows": done.rows, "bytes": done.bytes, "seconds": round(self._clock() - done.began, 3)}
+        )
         self._tick(last=not self._planned or len(self._finished) >= len(self._totals))
 
     def _tick(self, last: bool = False) -> None:
@@ -178,16 +192,8 @@ class FileProgress:
             "tables_done": len(self._finished),
             "tables_total": len(self._totals),
             "table": self._table,
-            "rows": self._running.get(self._table, (self._last_rows, 0.0))[0],
-            "running": [
-                {
-                    "table": table,
-                    "rows": rows,
-                    "rows_total": self._totals.get(table, 0),
-                    "seconds": round(self._clock() - began, 3),
-                }
-                for table, (rows, began) in self._running.items()
-            ],
+            "rows": self._running[self._table].rows if self._table in self._running else self._last_rows,
+            "running": [self._of_table(name, done, now) for name, done in self._running.items()],
             "rows_total": self._totals.get(self._table, 0),
             "all_rows": self._all_rows,
             "all_rows_total": expected,
@@ -195,6 +201,20 @@ class FileProgress:
             "rows_per_second": round(rate, 1),
             "seconds_left": round(left / rate, 1) if rate else None,
             "finished": self._finished,
+        }
+
+    def _of_table(self, name: str, done: _Table, now: float) -> Dict[str, Any]:
+        """A table under way; its rate is that since it began."""
+        total, seconds = self._totals.get(name, 0), now - done.began
+        rate = done.rows / seconds if seconds > 0 else 0.0
+        return {
+            "table": name,
+            "rows": done.rows,
+            "rows_total": total,
+            "bytes": done.bytes,
+            "seconds": round(seconds, 3),
+            "rows_per_second": round(rate, 1),
+            "seconds_left": round(max(0, total - done.rows) / rate, 1) if rate else None,
         }
 
     def _rate(self, now: float) -> float:

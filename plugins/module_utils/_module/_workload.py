@@ -15,7 +15,7 @@ from .._argspec import Spec, mapping_spec, progress_spec, source_spec, target_sp
 from .._endpoint import default_ssl_mode, tls_environment
 from .._errors import MigrationError, SourceError, TargetError
 from .._postgres._catalog import read_tables
-from .._postgres._session import Session, connect, connection_arguments
+from .._postgres._session import Session, connect, connection_arguments, visit
 from .._sqlite._source import SqliteSource
 from .._transfer._mapping import options_from_params, plan_mapping, require_sound
 from .._workload._clients import Clients, client_processes
@@ -45,7 +45,7 @@ def argument_spec() -> Spec:
         **mapping_spec(),
         "seconds": {"type": "float", "default": 1.0},
         "clients": {"type": "list", "elements": "int", "default": [1, 8, 64]},
-        "max_users": {"type": "int", "default": 128},
+        "max_users": {"type": "int", "default": 1024},
         "user_seconds": {"type": "float", "default": 3.0},
         "busy_timeout": {"type": "float", "default": 5.0},
         "queries": {"type": "list", "elements": "dict", "default": [], "options": QUERY},
@@ -128,7 +128,7 @@ def _measured(
     clients = stack.enter_context(client_processes(sys.executable))
     asynchronous = _asynchronous(params, ways, stack, plan)
     measurement = Measurement(path, copy, session, ways, settings, clients, asynchronous)
-    durable, trouble, server = _durability(session)
+    durable, trouble, server = _durability(session, params)
     facts = Facts(
         cores=_cores(),
         sync=sync_seconds(folder),
@@ -198,18 +198,29 @@ def _planned(plan: Plan) -> List[Dict[str, str]]:
     return found
 
 
-def _durability(session: Session) -> Tuple[bool, str, Dict[str, Any]]:
+def _durability(session: Session, params: Mapping[str, Any]) -> Tuple[bool, str, Dict[str, Any]]:
     """Whether the server's commits survive a power cut, why not, and its settings."""
     settings = dict(server_settings(session))
     off = [name for name in ("fsync", "full_page_writes") if settings[name] == "off"]
-    return not off, f"the server runs with {' and '.join(off)} off", settings
+    trouble = f"the server runs with {' and '.join(off)} off" if off else ""
+    if not off and params["pooler_host"]:
+        # A pooler's sessions cannot be told: they are lent for one transaction at a time.
+        with visit(_by_pooler(params), "benchmark") as lent:
+            if lent.value("SHOW synchronous_commit") == "off":
+                trouble = "the pooler's sessions run with synchronous_commit off"
+    return not trouble, trouble, settings
 
 
 def _pooler(params: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
     if not params["pooler_host"]:
         return None
+    return connection_arguments(_by_pooler(params))
+
+
+def _by_pooler(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """The login_* arguments of the way through the pooler."""
     other = {"login_host": params["pooler_host"], "login_port": params["pooler_port"]}
-    return connection_arguments({**params, **other, "login_db": params["pooler_db"] or params["login_db"]})
+    return {**params, **other, "login_db": params["pooler_db"] or params["login_db"]}
 
 
 def _asyncpg(params: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
@@ -217,7 +228,9 @@ def _asyncpg(params: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
         return None
     given = connection_arguments(params)
     names = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
-    return {names[name]: setting for name, setting in given.items() if name in names}
+    # What a role or a database says of commits is not to count: those that are measured are durable.
+    durable = {"server_settings": {"synchronous_commit": "on"}}
+    return {**{names[name]: setting for name, setting in given.items() if name in names}, **durable}
 
 
 def _asynchronous(params: Mapping[str, Any], ways: Ways, stack: ExitStack, plan: Plan) -> Optional[Clients]:

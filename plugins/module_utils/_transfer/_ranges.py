@@ -86,7 +86,7 @@ _Read = Tuple[Optional[Chunk], Optional[Hashed]]
 class RangeComparison:
     """One member's comparison of parts of one table; what it finds goes into I(verdict).
 
-    I(exactly) compares the rows of a span one by one. I(advance) hears of the source's rows that are done.
+    I(exactly) compares the rows of a span one by one. I(advance) hears of the source's rows that are done, and of their bytes.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class RangeComparison:
         target: RowTarget,
         verdict: TableVerdict,
         exactly: Callable[[Span], TableVerdict],
-        advance: Callable[[int], None],
+        advance: Callable[[int, int], None],
     ) -> None:
         self._how = how
         self._target = target
@@ -159,7 +159,7 @@ class RangeComparison:
         self._verdict.source_rows += chunk.rows
         self._verdict.target_rows += chunk.rows
         self._verdict.values += chunk.rows * len(self._how.columns)
-        self._advance(chunk.rows)
+        self._advance(chunk.rows, sum(map(len, chunk.cells)))
         return True
 
     def _parted(self, chunk: Chunk) -> int:
@@ -184,7 +184,7 @@ class RangeComparison:
     def _one_by_one(self, span: Span) -> None:
         found = self._exactly(span)
         self._verdict.absorb(found)
-        self._advance(found.source_rows)
+        self._advance(found.source_rows, 0)
 
     def _hashed_form(self, chunk: Chunk) -> Optional[Hashed]:
         """None where a value is not spelled as the probes know it."""

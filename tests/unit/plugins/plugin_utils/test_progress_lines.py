@@ -33,6 +33,14 @@ def test_a_finished_table_is_told_once_and_at_once() -> None:
     assert lines.due(status(finished=more), 0.3) == ["  load  tool  1 row  2.0 s  0 rows/s"]
 
     pages = [*more, {"table": "file", "rows": 3308, "seconds": 2.0}]
+    assert lines.due(
+        status(finished=[*pages, {"table": "a", "rows": 7, "bytes": 1_500_000, "seconds": 0.5}]), 0.35
+    ) == [
+        "  load  file  3,308 rows  2.0 s  1,654 rows/s",
+        "  load  a  7 rows  1.5 MB  0.5 s",
+    ]
+    lines = Lines(5, 0)
+    lines.due(status(finished=more), 0.3)
     assert lines.due(status(finished=pages, unit="pages"), 0.4) == ["  load  file  3,308 pages  2.0 s  1,654 pages/s"]
 
 
@@ -75,12 +83,12 @@ def test_several_hosts_are_told_apart() -> None:
             {
                 "bytes": 52_428_800,
                 "running": [
-                    {"table": "posts", "rows": 100, "rows_total": 400, "seconds": 2.0},
-                    {"table": "tool", "rows": 0, "rows_total": 10, "seconds": 0.0},
+                    {"table": "posts", "rows": 100, "rows_total": 400, "bytes": 2_000_000, "rows_per_second": 50.0},
+                    {"table": "tool", "rows": 0, "rows_total": 10, "bytes": 0, "rows_per_second": 0.0},
                 ],
             },
             [
-                "  load  posts  100 / 400  25 %  50 rows/s  6.0 s left",
+                "  load  posts  100 / 400  25 %  2.0 MB  50 rows/s  6.0 s left",
                 "  load  tool  0 / 10  0 %",
                 "  load  all tables  1 of 3 done  413,200 / 1,000,000  41 %  52.4 MB  81,300 rows/s  7.2 s left",
             ],

@@ -70,7 +70,7 @@ def test_what_a_step_writes(tmp_path: Path, clock: Clock) -> None:
     assert (status["rows"], status["rows_total"]) == (300, 900)
     assert (status["all_rows"], status["all_rows_total"], status["bytes"]) == (400, 1000, 11000)
     assert (status["rows_per_second"], status["seconds_left"]) == (200.0, 3.0)
-    assert status["finished"] == [{"table": "server", "rows": 100, "seconds": 1.0}]
+    assert status["finished"] == [{"table": "server", "rows": 100, "bytes": 5000, "seconds": 1.0}]
     assert (status["tables_done"], status["tables_total"]) == (1, 2)
     progress.advance(600)
     progress.end()
@@ -223,14 +223,30 @@ def test_tables_at_once_and_begun_anew(tmp_path: Path) -> None:
     progress.begin("b", 20)
     status = json.loads(path.read_text())
     assert status["running"] == [
-        {"table": "a", "rows": 4, "rows_total": 10, "seconds": 2.0},
-        {"table": "b", "rows": 0, "rows_total": 20, "seconds": 0.0},
+        {
+            "table": "a",
+            "rows": 4,
+            "rows_total": 10,
+            "bytes": 100,
+            "seconds": 2.0,
+            "rows_per_second": 2.0,
+            "seconds_left": 3.0,
+        },
+        {
+            "table": "b",
+            "rows": 0,
+            "rows_total": 20,
+            "bytes": 0,
+            "seconds": 0.0,
+            "rows_per_second": 0.0,
+            "seconds_left": None,
+        },
     ]
-    assert (status["all_rows"], status["table"]) == (4, "b")
+    assert (status["all_rows"], status["bytes"], status["table"]) == (4, 100, "b")
     progress.advance(6, 0, "a")
     progress.end("a")
     progress.end("b")
     assert json.loads(path.read_text())["finished"] == [
-        {"table": "a", "rows": 10, "seconds": 2.0},
-        {"table": "b", "rows": 0, "seconds": 0.0},
+        {"table": "a", "rows": 10, "bytes": 100, "seconds": 2.0},
+        {"table": "b", "rows": 0, "bytes": 0, "seconds": 0.0},
     ]
