@@ -189,7 +189,7 @@ def test_separators_inside_of_one_column_do_not_reach_another(session: Session, 
     """What one text has too much of, another one may lack."""
     ways = Ways(session, folder / "separators.db", sql_type, 2)
     plain = PLAIN[sql_type][0]
-    signs = ["", "\x02", "\x03", "\x04", "\x02\x02", "\x03\x03", "a\x02b", "a\x03b", "\x02\x03", "\x03\x04", "\x04\x02"]
+    signs = ["", "\x02", "\x03", "\x04", "a\x02b", "\x03\x04", "\x02\x03"]
     for one in signs:
         for other in signs:
             values = [plain, one, None, other, plain]
