@@ -63,11 +63,15 @@ def application_commands(
     name: str = "mcps",
     deployment: str = "systemd",
     writers: bool = False,
+    periodic: bool | None = None,
 ) -> list[list[str]]:
-    """The commands that start the services in their order, or stop them in the reverse."""
+    """The commands that start the services in their order, or stop them in the reverse; with I(periodic) those of a timer alone,
+    or those without one."""
     if action not in ("start", "stop"):
         raise AnsibleFilterError(f"application_commands cannot {action}: say start or stop.")
     chosen = [service for service in _ordered(services, "systemd") if service["writer"] or not writers]
+    if periodic is not None:
+        chosen = [service for service in chosen if bool(service["every"]) == periodic]
     return _services.commands(chosen, name, deployment, action == "start")
 
 

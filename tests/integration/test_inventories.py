@@ -10,9 +10,11 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -27,6 +29,7 @@ ROLES = {
     "pgbouncer": "pooler",
     "pgadmin": "pgadmin",
     "migration": "application",
+    "application": "application",
 }
 #: Prefixes of what is no role's: the inventory's own variables, its secrets, Ansible's.
 OWN = ("site_", "vault_", "ansible_")
@@ -136,7 +139,7 @@ def test_it_parses(inventory: Copy) -> None:
     assert inventory.vault.read_text(encoding="utf-8").startswith("$ANSIBLE_VAULT;")
 
 
-@pytest.mark.parametrize("playbook", ["provision", "migrate", "verify", "rollback"])
+@pytest.mark.parametrize("playbook", ["provision", "deploy", "migrate", "verify", "rollback"])
 def test_the_playbooks_take_it(inventory: Copy, playbook: str) -> None:
     checked = inventory.run("ansible-playbook", f"playbooks/{playbook}.yml", "--syntax-check")
     assert checked.returncode == 0, checked.stderr
@@ -159,6 +162,59 @@ def test_every_role_takes_what_it_is_given(inventory: Copy, tmp_path: Path) -> N
     ]
     run = inventory.play(tmp_path, plays)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_services_are_switched_and_started_as_a_migration_does_it(inventory: Copy, tmp_path: Path) -> None:
+    """What the filters make of the inventory's services, with the passwords of its vault: whole, and timers around all else."""
+    commands = "application_services | mcps.postgres.application_commands"
+    made = {
+        "files": "{{ application_services | mcps.postgres.application_environments(application_database) }}",
+        "close": f"{{{{ {commands}('stop', periodic=true) }}}}",
+        "stop": f"{{{{ {commands}('stop', periodic=false) }}}}",
+        "start": f"{{{{ {commands}('start', periodic=false) }}}}",
+        "open": f"{{{{ {commands}('start', periodic=true) }}}}",
+        "secrets": "{{ [vault_application_password, vault_reader_password] }}",
+    }
+    copy = {"content": "{{ made | to_json }}", "dest": str(tmp_path / "made.json"), "mode": "0600"}
+    task = {"name": "Write it", "ansible.builtin.copy": copy, "delegate_to": "localhost", "connection": "local"}
+    play = {"hosts": "application", "gather_facts": False, "become": False, "vars": {"made": made}, "tasks": [task]}
+    task["vars"] = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+    }
+    run = inventory.play(tmp_path, [play])
+    assert run.returncode == 0, run.stdout + run.stderr
+    found = json.loads((tmp_path / "made.json").read_text(encoding="utf-8"))
+    units = {
+        when: [word for command in found[when] for word in command[2:]] for when in ("close", "stop", "start", "open")
+    }
+    assert units == {
+        "close": ["mcps-harvester.timer", "mcps-harvester.service"],
+        "stop": ["mcps-web.service", "mcps-api.service"],
+        "start": ["mcps-api.service", "mcps-web.service"],
+        "open": ["mcps-harvester.timer"],
+    }
+    urls = {Path(file["path"]).parent.name: urlsplit(file["environment"]["DATABASE_URL"]) for file in found["files"]}
+    application, reader = found["secrets"]
+    assert {name: (url.scheme, url.username, unquote(url.password or "")) for name, url in urls.items()} == {
+        "api": ("postgresql+asyncpg", "mcps_app", application),
+        "harvester": ("postgresql+asyncpg", "mcps_app", application),
+        "web": ("postgresql", "mcps_reader", reader),
+    }
+    assert {file["environment"]["PGSSLMODE"] for file in found["files"]} == {"verify-full"}
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_a_deployment_leaves_alone_where_the_sqlite_database_is(name: str) -> None:
+    """The folders of sources are exchanged as a whole."""
+    values = yaml.safe_load(
+        (ROOT / "inventories" / name / "group_vars" / "application.yml").read_text(encoding="utf-8")
+    )
+    assert all(source["dest"].startswith("{{ site_deployment_dir }}") for source in values["application_sources"])
+    place, other = Path(values["site_deployment_dir"]), Path(values["site_application_dir"])
+    assert not place.is_relative_to(other)
+    assert not other.is_relative_to(place)
 
 
 def test_secrets_that_nobody_set_are_refused(tmp_path: Path) -> None:

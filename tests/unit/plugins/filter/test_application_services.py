@@ -111,6 +111,15 @@ def test_commands_of_systemd() -> None:
     assert application_commands([{**API, "enabled": False}], "start") == []
 
 
+def test_timers_apart_from_what_goes_on_by_itself() -> None:
+    services = [API, HARVESTER, WEB]
+    assert application_commands(services, "start", periodic=True) == [["systemctl", "start", "mcps-harvester.timer"]]
+    assert application_commands(services, "start", periodic=False) == [
+        ["systemctl", "start", "mcps-api.service"],
+        ["systemctl", "start", "mcps-web.service"],
+    ]
+
+
 def test_commands_of_containers() -> None:
     services = [{**API, "image": "i", "stop_seconds": 7}]
     assert application_commands(services, "start", deployment="container") == [["docker", "start", "mcps-api"]]
