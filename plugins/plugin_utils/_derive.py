@@ -156,6 +156,11 @@ class _Derivation:
         )
         return None
 
+    def _instead(self, place: str, what: str, expression: str, reason: str) -> None:
+        """The operator's statement, where there is one, is run in place of what SQLite has."""
+        decided = self._decided(place, what, expression, reason)
+        self._derived.statements += [decided] if decided else []
+
     def _chosen(self, given: Mapping[str, str], place: str) -> str | None:
         """What the operator says of I(place): by its name, or by the first pattern that is for it."""
         pattern = place if place in given else next((each for each in given if fnmatchcase(place, each)), None)
@@ -335,10 +340,10 @@ class _Derivation:
             name, place = table["name"], f"{table['name']}.foreign_key.{'.'.join(key['columns'])}"
             parent = self._tables.get(key["parent"])
             if parent is None or not all(column in self._types[key["parent"]] for column in key["parent_columns"]):
-                self._decided(place, "foreign key to", key["parent"], "there is no such table or column")
+                self._instead(place, "foreign key to", key["parent"], "there is no such table or column")
                 continue
             if not _is_unique(parent, key["parent_columns"]):
-                self._decided(place, "foreign key to", key["parent"], "nothing makes its columns unique there")
+                self._instead(place, "foreign key to", key["parent"], "nothing makes its columns unique there")
                 continue
             words = [
                 f"ALTER TABLE {self._name(name)} ADD FOREIGN KEY ({', '.join(map(identifier, key['columns']))})",
@@ -357,7 +362,7 @@ class _Derivation:
         names = [column["name"] for column in index["columns"]]
         types = self._types[name]
         if any(column is not None and family(types[column]) == "json" for column in names):
-            self._decided(place, "index", str(index["sql"]), "json has no order; jsonb has one")
+            self._instead(place, "index", str(index["sql"]), "json has no order; jsonb has one")
             return
         if None not in names and not index["partial"]:
             if not self._folding(table, index, names):
@@ -375,8 +380,7 @@ class _Derivation:
             where = parameters.args.get("where")
             condition = f" WHERE {translated(where.this, self._columns(name))}" if where is not None else ""
         except (Untranslatable, sqlglot.errors.SqlglotError, KeyError) as error:
-            decided = self._decided(place, "index", str(index["sql"]), str(error))
-            self._derived.statements += [decided] if decided else []
+            self._instead(place, "index", str(index["sql"]), str(error))
             return
         self._make_index(place, table, index, terms, condition)
 
@@ -419,15 +423,9 @@ class _Derivation:
     def _others(self) -> None:
         self._derived.statements += self._late
         for trigger in self._found["triggers"]:
-            words = self._decided(
-                f"trigger.{trigger['name']}", "trigger on", trigger["table"], "PostgreSQL has other triggers"
-            )
-            self._derived.statements += [words] if words else []
+            self._instead(f"trigger.{trigger['name']}", "trigger on", trigger["table"], "PostgreSQL has other triggers")
         for view in self._found["views"]:
-            words = self._decided(
-                f"view.{view['name']}", "view", view["name"], "its query has to be looked at by people"
-            )
-            self._derived.statements += [words] if words else []
+            self._instead(f"view.{view['name']}", "view", view["name"], "its query has to be looked at by people")
         for table in self._found["left_out"]:
             why = LEFT_OUT.get(table["kind"], f"it is a {table['kind']} table")
             self._note(table["name"], f"{why}, which is not carried over")

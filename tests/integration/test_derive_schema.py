@@ -229,6 +229,18 @@ def test_what_was_made_is_what_is_expected(case: Case, script: str) -> None:
     case.move(without=("a", "a, b", "b"))
 
 
+def test_what_was_decided_is_run(case: Case) -> None:
+    case.sqlite(
+        DIFFERENTLY["key_to_nothing_unique"] + ";" + "CREATE TABLE d (id INTEGER PRIMARY KEY, doc JSON);"
+        " CREATE INDEX by_doc ON d (doc)"
+    )
+    decisions = {
+        "t.foreign_key.b": "COMMENT ON TABLE t IS 'of p'",
+        "index.by_doc": "CREATE INDEX by_doc ON d (md5(doc::text))",
+    }
+    assert set(decisions.values()) < set(case.make(decisions=decisions)["statements"])
+
+
 def test_only_a_deferred_key_is_deferred(case: Case) -> None:
     case.sqlite(
         "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY, now INT REFERENCES a (id),"

