@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import random
 import shutil
@@ -19,6 +20,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import connect
+from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._names import Sql
+from ansible_collections.mcps.postgres.plugins.module_utils._workload._model import Query
+from ansible_collections.mcps.postgres.plugins.module_utils._workload._sql import Statement, literally
+from ansible_collections.mcps.postgres.plugins.module_utils._workload._tune import Tuner
 from support.ansible_runs import ROOT, ModuleRunner
 from support.server import Database, Server
 
@@ -251,10 +257,61 @@ def test_clients_are_processes_and_their_command_lines_tell_no_secret(measured: 
 
 def test_asyncpg_of_the_application(measured: Run) -> None:
     assert measured.result["environment"]["asyncpg"]
-    for name, how in (("reads", "prepared"), ("latency", "prepared"), ("writes", "pipelined")):
+    for name, how in (("reads", "prepared"), ("latency", "prepared"), ("writes", "prepared"), ("writes", "pipelined")):
         cases = [case for case in measured.promises[name]["cases"] if case["conditions"].get(how)]
         assert cases, name
+        shapes = {"prepared": {"short", "held", "read_then_write"}, "pipelined": {"batch"}}[how]
+        assert name != "writes" or {case["conditions"]["shape"] for case in cases} == shapes
         assert all(case["postgresql"]["operations"] >= 1 and not case["postgresql"]["errors"] for case in cases)
+
+
+def test_what_helps_stands_beside_the_promise(measured: Run) -> None:
+    """Whatever it is on this machine: it is of a case that does not hold, has changes, and is faster."""
+    for name, promise in measured.promises.items():
+        missed = {case["name"] for case in promise["cases"] if not case["holds"]}
+        for trial in promise["tuned"]:
+            assert trial["name"] in missed and trial["changes"]
+            assert trial["plan"] or name == "writes"
+            if name != "writes":
+                assert trial["before"]["p50"] >= 1.1 * trial["after"]["p50"]
+
+
+def test_settings_and_indexes_that_make_a_query_faster_are_found_and_taken_back(database: Database) -> None:
+    database.query("CREATE TABLE items AS SELECT n, md5(n::text) AS text FROM generate_series(1, 200000) n")
+    database.query("CREATE INDEX items_n ON items (n)")
+    database.query("ANALYZE items")
+    names = {"table": Sql("public.items")}
+    by_number = Query("by number", literally(""), literally("SELECT text FROM public.items WHERE n = 4711"))
+    by_text = Query(
+        "by text",
+        literally(""),
+        Statement("SELECT n FROM {table} WHERE text = {p1}", names, 1),
+        parameters=(((), (hashlib.md5(b"4711").hexdigest(),)),),
+        candidates=(
+            Statement("CREATE INDEX ON {table} (no_such_column)", names),
+            Statement("CREATE INDEX ON {table} (text)", names),
+        ),
+    )
+    with connect(database.login) as session:
+        texts = Tuner(session, limit=30).improve(by_text)
+    # From now on nobody would read an index.
+    database.query(f"ALTER DATABASE {database.name} SET random_page_cost = 1000000")
+    with connect(database.login) as session:
+        numbers = Tuner(session, limit=30).improve(by_number)
+        settings = session.value("SHOW random_page_cost")
+    assert numbers is not None and texts is not None
+    assert numbers.changes == ("SET random_page_cost = '1.1'",)
+    assert texts.changes[-1] == "CREATE INDEX ON public.items (text)"
+    for tuned in (numbers, texts):
+        assert (tuned.before.p50 or 0) > 5 * (tuned.after.p50 or 1)
+        assert any("Index" in line and "actual" in line for line in tuned.plan)
+    assert settings == "1e+06"
+    assert database.query("SELECT indexname FROM pg_indexes WHERE tablename = 'items'") == [("items_n",)]
+
+
+def test_what_nothing_helps_is_left_alone(database: Database) -> None:
+    with connect(database.login) as session:
+        assert Tuner(session, limit=30).improve(Query("one", literally(""), literally("SELECT pg_sleep(0.02)"))) is None
 
 
 def test_slow_statements_come_with_their_plans(measured: Run) -> None:

@@ -85,6 +85,11 @@ def decoded(values: Sequence[Any]) -> List[Any]:
     return [base64.b64decode(value["base64"]) if isinstance(value, dict) else value for value in values]
 
 
+def as_texts(values: Sequence[Any]) -> List[Optional[str]]:
+    """Values as asyncpg sends them: every parameter is a text that PostgreSQL reads."""
+    return [None if value is None else str(value) for value in values]
+
+
 class SqliteClient:
     """One connection to the file."""
 
@@ -303,21 +308,31 @@ def in_loop(job: Dict[str, Any], talk: Talk) -> List[Tally]:
         write = job["write"]
         rows = Rows(write, number)
         insert = await connection.prepare(write["insert"])
+        reads = job["shape"] == "read_then_write"
+        select = await connection.prepare(write["select"]) if reads else None
+        update = await connection.prepare(write["update"]) if reads else None
 
         async def held() -> int:
             async with connection.transaction():
-                await insert.fetch(*rows.take())
+                await insert.fetch(*as_texts(rows.take()))
                 if job["shape"] == "held":
                     await asyncio.sleep(job["wait"])
-                    await insert.fetch(*rows.take())
+                    await insert.fetch(*as_texts(rows.take()))
+            return 0
+
+        async def read_then_write() -> int:
+            key = str(rows.random.randint(1, write["keys"]))
+            async with connection.transaction():
+                await select.fetch(key)
+                await update.fetch(*as_texts([rows.take()[write["updated"]]]), key)
             return 0
 
         async def batch() -> int:
             async with connection.transaction():
-                await insert.executemany([rows.take() for _ in range(write["batch"])])
+                await insert.executemany([as_texts(rows.take()) for _ in range(write["batch"])])
             return 0
 
-        return batch if job["shape"] == "batch" else held
+        return {"batch": batch, "read_then_write": read_then_write}.get(job["shape"], held)
 
     async def run(perform: Callable[[], Any]) -> Tally:
         tally = Tally()

@@ -68,6 +68,22 @@ def figures_of(answers: Sequence[Mapping[str, Any]], clients: int) -> Figures:
     )
 
 
+def figures_from(durations: Sequence[float], rows: int) -> Figures:
+    """Figures of one client that timed its operations by itself. I(durations): seconds, at least one."""
+    ordered = sorted(durations)
+    seconds = sum(ordered)
+    return Figures(
+        clients=1,
+        operations=len(ordered),
+        seconds=seconds,
+        rate=len(ordered) / seconds if seconds else 0.0,
+        p50=median(ordered),
+        p95=ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))],
+        slowest=ordered[-1],
+        rows=rows,
+    )
+
+
 def quantile(histogram: Mapping[int, int], share: float) -> Optional[float]:
     """The duration in seconds that I(share) of all operations do not exceed, within 1 per cent; None without any."""
     total = sum(histogram.values())

@@ -16,11 +16,12 @@ from .._postgres._session import Session
 from .._transfer._ports import Progress
 from ._clients import Clients
 from ._disk import sync_seconds
-from ._figures import Figures
+from ._figures import Figures, ratio
 from ._model import Plan, Query, WritePlan
 from ._scratch import Scratch, sample_of
 from ._sql import Statement
-from ._verdict import MORE_USERS, SHAPES, Case
+from ._tune import WORTH, Tuner
+from ._verdict import MORE_USERS, PROMISES, SHAPES, Case, Trial
 
 #: SQLite's journal and how it syncs: its best, its safest, and what it does unless it is told otherwise.
 SETTINGS = (("wal", "NORMAL"), ("wal", "FULL"), ("delete", "NORMAL"), ("delete", "FULL"))
@@ -29,6 +30,8 @@ ALONE = ("latency", "search", "json", "arrays", "vectors")
 #: What a client waits in the middle of a transaction that is held open.
 WAIT = 0.01
 LONGEST_WAIT = 1.0
+
+_COMMIT = "SET synchronous_commit = {}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ class Measurement:
         self._settings = settings
         self._clients = clients
         self._asynchronous = asynchronous if ways.asyncpg is not None else None
+        self._tuner = Tuner(session, settings.limit, settings.seconds / 4)
         self.statements: Dict[str, List[Dict[str, Any]]] = {}
+        #: What helped, by promise.
+        self.trials: Dict[str, List[Trial]] = {}
 
     def expected(self, plan: Plan) -> Dict[str, int]:
         """How many comparisons there will be, by promise."""
@@ -88,7 +94,7 @@ class Measurement:
             found[promise] = len(plan.queries[promise]) * (ways if promise == "latency" else 1)
         if plan.write is not None:
             shapes = self._shapes(plan.write)
-            found["writes"] = sum(2 if self._prepared(shape) else 1 for shape in shapes) * counts * len(SETTINGS)
+            found["writes"] = ways * len(shapes) * counts * len(SETTINGS)
             found["users"] = len(set(shapes) - {"batch"})
         return found
 
@@ -111,6 +117,8 @@ class Measurement:
         for promise in ALONE:
             measure(promise, self._each(promise, plan.queries[promise], plan))
         if plan.write is not None:
+            for shape, reason in self._missing(plan.write).items():
+                plan.leave_out("writes", f"{SHAPES[shape]}: {reason}")
             with Scratch(plan.write, self._copy, self._session) as scratch:
                 shapes = self._shapes(plan.write)
                 measure("writes", self._writes(shapes, scratch))
@@ -147,30 +155,45 @@ class Measurement:
                 continue
             facts = dict(query.facts)
             facts.update(sqlite_rows=_per_operation(sqlite), postgresql_rows=_per_operation(postgres))
-            yield Case(query.name, sqlite, postgres, {"clients": 1}, facts)
+            case = Case(query.name, sqlite, postgres, {"clients": 1}, facts)
+            yield case
             self._explain(promise, [query])
+            self._tune(promise, query, case)
             if self._asynchronous is not None and promise == "latency":
                 prepared = self._asyncpg(_querying([query], "asyncpg"), 1)
                 if not prepared.failed:
                     conditions = {"clients": 1, "driver": "asyncpg", "prepared": True}
                     yield Case(f"{query.name}, asyncpg with a prepared statement", sqlite, prepared, conditions, facts)
 
+    def _tune(self, promise: str, query: Query, case: Case) -> None:
+        """Where the promise does not hold, look for settings and indexes with which it does."""
+        if _holds(promise, case):
+            return
+        tuned = self._tuner.improve(query)
+        if tuned is not None:
+            found = Trial(replace(case, postgres=tuned.after), tuned.changes, tuned.before, tuned.plan)
+            self.trials.setdefault(promise, []).append(found)
+
     # Writes
 
     def _shapes(self, write: WritePlan) -> List[str]:
         """The shapes of transactions that can be measured: rows are pipelined by asyncpg only."""
-        missing = {"read_then_write": write.updated is None, "batch": self._asynchronous is None}
-        return [shape for shape in SHAPES if not missing.get(shape)]
+        return [shape for shape in SHAPES if shape not in self._missing(write)]
 
-    def _prepared(self, shape: str) -> bool:
-        """Whether asyncpg measures it too."""
-        return self._asynchronous is not None and shape != "read_then_write"
+    def _missing(self, write: WritePlan) -> Dict[str, str]:
+        """The shapes that cannot be measured, and why."""
+        missing = {}
+        if write.updated is None:
+            missing["read_then_write"] = "no column is free of indexes that an update could change"
+        if self._asynchronous is None:
+            missing["batch"] = "rows are sent without waiting by asyncpg only, see application_python"
+        return missing
 
     def _writes(self, shapes: Sequence[str], scratch: Scratch) -> Iterator[Case]:
         for shape in shapes:
             for count in self._settings.clients:
                 postgres = self._write_postgres(shape, scratch, count)
-                prepared = self._write_asyncpg(shape, scratch, count) if self._prepared(shape) else None
+                prepared = self._write_asyncpg(shape, scratch, count) if self._asynchronous is not None else None
                 for journal, synchronous in SETTINGS:
                     sync = sync_seconds(os.path.dirname(self._path))
                     sqlite = self._write_sqlite(shape, scratch, count, journal, synchronous)
@@ -182,12 +205,25 @@ class Measurement:
                         "synchronous": synchronous,
                     }
                     conditions["sync_seconds"] = float(f"{sync:.3g}")
-                    yield Case(name, sqlite, postgres, conditions)
+                    case = Case(name, sqlite, postgres, conditions)
+                    yield case
+                    if (journal, synchronous) == SETTINGS[0] and not _holds("writes", case):
+                        self._try_as_durable(case, scratch)
                     if prepared is not None:
                         how = "pipelined" if shape == "batch" else "prepared"
                         conditions = {**conditions, "driver": "asyncpg", how: True}
                         yield Case(f"{name}, asyncpg {how}", sqlite, prepared, conditions)
         self._explain_writes(scratch)
+
+    def _try_as_durable(self, case: Case, scratch: Scratch) -> None:
+        """SQLite's WAL with NORMAL does not wait for the disk at a commit: PostgreSQL again, as durable as that."""
+        shape = str(case.conditions["shape"])
+        scratch.refill_postgres()
+        job = {"shape": shape, "write": scratch.job("psycopg2")}
+        after = self._postgres(job, case.postgres.clients, writes=True, durable=False)
+        if (ratio(after.rate, case.postgres.rate) or 0.0) >= WORTH:
+            found = Trial(replace(case, postgres=after), [_COMMIT.format("off")], case.postgres)
+            self.trials.setdefault("writes", []).append(found)
 
     def _write_sqlite(
         self, shape: str, scratch: Scratch, count: int, journal: str, synchronous: str, seconds: float = 0.0
@@ -251,12 +287,17 @@ class Measurement:
         }
         return self._clients.run(self._job(job, engine="sqlite", connect=connect), count)
 
-    def _postgres(self, job: Dict[str, Any], count: int, writes: bool = False, pooled: bool = False) -> Figures:
+    def _postgres(
+        self, job: Dict[str, Any], count: int, writes: bool = False, pooled: bool = False, durable: bool = True
+    ) -> Figures:
         session: List[str] = []
         if not pooled:
             milliseconds = int(self._settings.limit * 1000)
-            durable = "SET synchronous_commit = on" if writes else "SET default_transaction_read_only = on"
-            session = [durable, f"SET statement_timeout = {milliseconds}"]
+            commits = _COMMIT.format("on" if durable else "off")
+            session = [
+                commits if writes else "SET default_transaction_read_only = on",
+                f"SET statement_timeout = {milliseconds}",
+            ]
         way = self._ways.pooler if pooled and self._ways.pooler is not None else self._ways.direct
         connect = {**way, "session": session}
         return self._clients.run(self._job(job, engine="psycopg2", connect=connect), count)
@@ -322,6 +363,11 @@ class Measurement:
 
 class _Undone(Exception):
     """Ends a transaction by a rollback."""
+
+
+def _holds(promise: str, case: Case) -> bool:
+    wanted = next(one for one in PROMISES if one.name == promise)
+    return (case.ratio(wanted) or 0.0) >= wanted.ratio
 
 
 def doubled(most: int) -> Iterator[int]:

@@ -91,13 +91,17 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class Query:
-    """The same question to both sides. I(parameters): pairs of what is bound, in turn; none for a query without any."""
+    """The same question to both sides. I(parameters): pairs of what is bound, in turn; none for a query without any.
+
+    I(candidates): indexes that PostgreSQL might answer it faster with, as statements that make them.
+    """
 
     name: str
     sqlite: Statement
     postgres: Statement
     parameters: Tuple[Tuple[Tuple[Any, ...], Tuple[Optional[str], ...]], ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    candidates: Tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,7 @@ def _counted(table: TableFacts, sampler: Sampler) -> Optional[Query]:
             Statement("SELECT count(*) FROM {table} WHERE {filter} = {p1}::{filter_type}", postgres, 1),
             values,
             {"kind": "counted", "table": table.name, "rows": table.rows},
+            (Statement("CREATE INDEX ON {table} ({filter})", postgres),) if len(columns) > 1 else (),
         )
     return None
 
@@ -194,6 +195,10 @@ def _joined(child: TableFacts, tables: Sequence[TableFacts]) -> Optional[Query]:
             Statement(form, sqlite),
             Statement(form, postgres),
             facts={"kind": "joined", "table": child.name, "rows": child.rows},
+            candidates=(
+                Statement("CREATE INDEX ON {parent} ({key}) INCLUDE ({group})", postgres),
+                Statement("CREATE INDEX ON {child} ({reference})", postgres),
+            ),
         )
     return None
 
@@ -381,6 +386,9 @@ def _containment(table: TableFacts, source: str, of_type: str, sampler: Sampler)
         Statement(form, postgres_names, 1),
         tuple(values),
         {"kind": of_type, "table": table.name, "rows": table.rows},
+        (Statement("CREATE INDEX ON {table} USING gin ({column} jsonb_path_ops)", postgres_names),)
+        if of_type == "jsonb"
+        else (),
     )
 
 

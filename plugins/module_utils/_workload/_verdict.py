@@ -101,8 +101,30 @@ class Case:
         }
 
 
-def judge(promise: Promise, cases: Sequence[Case], facts: Facts, missing: str = "") -> Dict[str, Any]:
-    """The promise as a part of the result. I(missing): why nothing was measured.
+@dataclass(frozen=True)
+class Trial:
+    """A case again with changes on PostgreSQL's side. I(changes): SQL; I(before): PostgreSQL's figures without them."""
+
+    case: Case
+    changes: Sequence[str]
+    before: Figures
+    plan: Sequence[str] = ()
+
+    def as_dict(self, promise: Promise) -> Dict[str, Any]:
+        case = self.case.as_dict(promise)
+        return {
+            **{name: case[name] for name in ("name", "conditions", "sqlite", "ratio", "holds")},
+            "changes": list(self.changes),
+            "before": self.before.as_dict(),
+            "after": case["postgresql"],
+            "plan": list(self.plan),
+        }
+
+
+def judge(
+    promise: Promise, cases: Sequence[Case], facts: Facts, missing: str = "", trials: Sequence[Trial] = ()
+) -> Dict[str, Any]:
+    """The promise as a part of the result. I(missing): why nothing was measured. I(trials): what helped.
 
     C(verdict) is V(yes) where the promise holds in all cases, V(partly), V(no), V(unfair) where the two sides do not do
     the same work, or V(unmeasured).
@@ -125,9 +147,19 @@ def judge(promise: Promise, cases: Sequence[Case], facts: Facts, missing: str = 
         "median": round(median(values), 3) if values else None,
         "highest": max(values) if values else None,
         "holds_in": [case.name for case in holding],
-        "reason": _reason(promise, verdict, ratios, facts, missing),
+        "reason": _reason(promise, verdict, ratios, facts, missing) + _helped(promise, trials),
         "cases": [case.as_dict(promise) for case in cases],
+        "tuned": [trial.as_dict(promise) for trial in trials],
     }
+
+
+def _helped(promise: Promise, trials: Sequence[Trial]) -> str:
+    """A sentence about I(trials), which are of cases in which the promise does not hold; empty without any."""
+    if not trials:
+        return ""
+    holding = sum(1 for trial in trials if (trial.case.ratio(promise) or 0.0) >= promise.ratio)
+    made = f"{holding} of them" if holding else "none of them"
+    return f" Changes of settings or indexes were found that help {len(trials)} of the others; it then holds in {made}."
 
 
 def _reason(promise: Promise, verdict: str, ratios: Mapping[Case, Optional[float]], facts: Facts, missing: str) -> str:
@@ -200,7 +232,7 @@ def _of_users(case: Case, facts: Facts) -> str:
     if case.postgres.clients >= facts.most_clients:
         return f"{found}, which is the most that was tried (max_users)"
     if not facts.pooled and case.postgres.clients >= facts.connections:
-        return f"{found}, which is half of the server's free connections, and no pooler was given"
+        return f"{found}, which is two thirds of the server's free connections, and no pooler was given"
     return f"{found}, where {_cores(facts)} for clients and server were the limit"
 
 

@@ -34,6 +34,19 @@ class CaseLine:
 
 
 @dataclass(frozen=True)
+class TrialLine:
+    """A case in which the promise does not hold, again with changes of PostgreSQL's settings or indexes, as texts."""
+
+    name: str
+    changes: list[str]
+    before: str
+    after: str
+    ratio: str
+    state: str
+    plan: list[str]
+
+
+@dataclass(frozen=True)
 class PromiseView:
     """One promise as the page shows it."""
 
@@ -46,6 +59,7 @@ class PromiseView:
     median: str
     span: str
     cases: list[CaseLine] = field(default_factory=list)
+    tuned: list[TrialLine] = field(default_factory=list)
     chart: Chart | None = None
     statements: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -95,6 +109,7 @@ def _promise(promise: Mapping[str, Any]) -> PromiseView:
         median=times(promise.get("median")),
         span=DASH if lowest is None else f"{times(lowest)} to {times(highest)}",
         cases=[_case(case) for case in cases],
+        tuned=[_trial(trial) for trial in _dicts(promise.get("tuned"))],
         chart=bar_chart(f"promise-{name}", f"{title}: PostgreSQL to SQLite", _bars(cases), times, by_value=False),
         statements=_dicts(promise.get("statements")),
     )
@@ -138,6 +153,29 @@ def _case(case: Mapping[str, Any]) -> CaseLine:
         ratio=times(case.get("ratio")),
         state="done" if case.get("holds") else "pending",
     )
+
+
+def _trial(trial: Mapping[str, Any]) -> TrialLine:
+    plan, changes = trial.get("plan"), trial.get("changes")
+    # What was run alone has a plan; of many clients the rate counts.
+    show = _median if plan else _rate
+    return TrialLine(
+        name=str(trial.get("name")),
+        changes=[str(change) for change in changes] if isinstance(changes, list) else [],
+        before=show(_dict(trial.get("before"))),
+        after=show(_dict(trial.get("after"))),
+        ratio=times(trial.get("ratio")),
+        state="done" if trial.get("holds") else "pending",
+        plan=[str(line) for line in plan] if isinstance(plan, list) else [],
+    )
+
+
+def _median(side: Mapping[str, Any]) -> str:
+    return span(side.get("p50"))
+
+
+def _rate(side: Mapping[str, Any]) -> str:
+    return f"{_figures(side)[0]} a second"
 
 
 def _figures(side: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ try:
 except ImportError:  # the report is right without charts
     pygal = None
 
+#: More bars than this are no chart any more; where their order says something, twice as many are.
 LONGEST = 20
 WIDTH = 500
 BAR_HEIGHT = 30
@@ -55,8 +56,9 @@ def bar_chart(
     if not available() or len(bars) < 2 or max(bar.value for bar in bars) <= 0:
         return None
     shown = sorted(bars, key=lambda bar: (-bar.value, bar.label)) if by_value else list(bars)
-    left_out = max(0, len(shown) - LONGEST)
-    shown = shown[:LONGEST][::-1]  # pygal draws upwards
+    room_for = LONGEST if by_value else 2 * LONGEST
+    left_out = max(0, len(shown) - room_for)
+    shown = shown[:room_for][::-1]  # pygal draws upwards
     longest = max(len(text(bar.value)) for bar in shown)
     room = 1 - min(0.45, 0.6 * FONT_SIZE * (longest + 1) / (WIDTH - 180))
     chart = pygal.HorizontalBar(

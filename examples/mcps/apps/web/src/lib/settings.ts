@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { PoolConfig } from "pg";
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export class SettingsError extends Error {}
 
@@ -72,7 +72,8 @@ function tls(environment: Environment, host: string): PoolConfig["ssl"] {
   return false;
 }
 
-function count(environment: Environment, name: string, otherwise: number): number {
+/** A whole number from 1 to 65535 of the environment. */
+export function count(environment: Environment, name: string, otherwise: number): number {
   const text = environment[name];
   if (text === undefined || text === "") return otherwise;
   const value = Number(text);
