@@ -7,10 +7,12 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 from .._errors import TargetError
 from .._transfer._fast import CHUNK_BYTES, CHUNK_ROWS, FIELD, NULL, ROW, Packed
+from .._transfer._rows import Sent
+from .._transfer._values import LongHex
 from .._transfer._wire import HEADER, TRAILER
 from ._session import Session, Statement, columns, compose, identifier, raw
 
@@ -27,7 +29,7 @@ _FIELD_ESCAPES = str.maketrans(
     {"\\": "\\\\", "\n": "\\n", "\r": "\\r", FIELD: "\\" + FIELD, ROW: ROW, NULL: "\\" + NULL}
 )
 
-Literals = Sequence[Optional[str]]
+Literals = Sequence[Sent]
 
 
 class Copied(NamedTuple):
@@ -41,7 +43,7 @@ class _Aborted(Exception):
     """The other thread has given up."""
 
 
-def encode_chunk(rows: Sequence[Literals]) -> bytes:
+def encode_chunk(rows: Sequence[Sequence[Optional[str]]]) -> bytes:
     """COPY text (delimiter 0x02, null 0x04) of I(rows); None is NULL."""
     text = ROW.join([FIELD.join([NULL if field is None else field for field in row]) for row in rows])
     fields = sum(map(len, rows))
@@ -67,7 +69,9 @@ def encode_large(row: Literals) -> Iterator[bytes]:
             yield NULL.encode()
             continue
         for start in range(0, len(field), PIECE_CHARACTERS):
-            yield field[start : start + PIECE_CHARACTERS].translate(_FIELD_ESCAPES).encode()
+            end = min(len(field), start + PIECE_CHARACTERS)
+            piece = field.piece(start, end) if isinstance(field, LongHex) else field[start:end]
+            yield piece.translate(_FIELD_ESCAPES).encode()
 
 
 def escape_packed(text: bytes) -> bytes:
@@ -78,7 +82,7 @@ def escape_packed(text: bytes) -> bytes:
 
 def chunks(rows: Iterable[Union[Literals, Packed]]) -> Iterator[Tuple[int, bytes]]:
     """I(rows) as (number of rows, COPY text), bounded by rows and bytes."""
-    batch: List[Literals] = []
+    batch: List[Sequence[Optional[str]]] = []
     size = 0
     for row in rows:
         if isinstance(row, Packed):
@@ -97,7 +101,8 @@ def chunks(rows: Iterable[Union[Literals, Packed]]) -> Iterator[Tuple[int, bytes
                 yield 0, piece
             yield 1, b"\n"
             continue
-        batch.append(row)
+        # What is written out while it is sent is long, and was a row of its own.
+        batch.append(cast("Sequence[Optional[str]]", row))
         size += length
         if len(batch) >= CHUNK_ROWS or size >= CHUNK_BYTES:
             yield len(batch), encode_chunk(batch)

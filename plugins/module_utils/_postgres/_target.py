@@ -35,7 +35,7 @@ from .._transfer._load import (
 from .._transfer._model import TableMap, TargetTable
 from .._transfer._parts import Part
 from .._transfer._rejects import Reject
-from .._transfer._rows import Literal
+from .._transfer._rows import Literal, Sent
 from .._transfer._sequences import SequenceState
 from ._catalog import SCOPE, fingerprint, read_tables
 from ._copy import copy_in, copy_out
@@ -277,7 +277,7 @@ class PostgresTarget:
     def load_part(
         self,
         table: TableMap,
-        rows: Iterable[Union[Sequence[Literal], Packed]],
+        rows: Iterable[Union[Sequence[Sent], Packed]],
         advance: Callable[[int, int], None],
         binary: bool = False,
     ) -> Tuple[int, int]:
@@ -387,7 +387,7 @@ class PostgresTarget:
     def load(
         self,
         table: TableMap,
-        rows: Iterable[Union[Sequence[Literal], Packed]],
+        rows: Iterable[Union[Sequence[Sent], Packed]],
         keep_indexes: bool,
         advance: Callable[[int, int], None],
         binary: bool = False,
@@ -409,7 +409,7 @@ class PostgresTarget:
         return copied.rows, copied.bytes
 
     def duplicates(
-        self, table: TableMap, rows: Iterable[Sequence[Literal]], limit: int
+        self, table: TableMap, rows: Iterable[Sequence[Sent]], limit: int
     ) -> List[Tuple[int, Tuple[str, ...]]]:
         names = [column.target.name for column in table.columns]
         keys = [key for key in table.target.unique if set(key) <= set(names)]

@@ -23,7 +23,7 @@ from array import array
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Optional, Tuple, Union
 
 from . import _json
 from ._fast import (
@@ -45,7 +45,7 @@ from ._fast import (
     whole_numbers,
 )
 from ._types import SqlType
-from ._values import InvalidText, Misfit, SqliteValue, sample, storage_class
+from ._values import LONG, InvalidText, LongHex, Misfit, SqliteValue, sample, storage_class
 from ._wire import wired_vector
 
 _ROW = ROW.encode()
@@ -67,6 +67,10 @@ class Codec:
     def encode(self, value: SqliteValue) -> str:
         """The literal of I(value), which is not NULL. Raises Misfit."""
         raise NotImplementedError
+
+    def sent(self, value: SqliteValue) -> Union[str, LongHex]:
+        """As M(encode), but a long literal may be one that is written out while it is sent."""
+        return self.encode(value)
 
     def fast(self, column: str) -> FastForm:
         """The short cut for I(column) (SQL of SQLite). Here: texts are taken out of SQLite in chunks, and no more."""
@@ -304,7 +308,10 @@ class ByteaCodec(Codec):
     def encode(self, value: SqliteValue) -> str:
         if not isinstance(value, bytes):
             raise self.wrong_class(value)
-        return "\\x" + value.hex()
+        return str(LongHex(value))
+
+    def sent(self, value: SqliteValue) -> Union[str, LongHex]:
+        return LongHex(value) if isinstance(value, bytes) and len(value) > LONG else self.encode(value)
 
     def fast(self, column: str) -> FastForm:
         return FastForm({"blob": f"'\\x' || hex({column})"}, whole(anything), sound=anything, kind="text")

@@ -41,7 +41,7 @@ from ._model import Mapping, Skipped, TableMap
 from ._parts import PART_BYTES, SAMPLE_ROWS, Part, estimate, spans
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
-from ._rows import Literal, RowConverter, RowMisfit, in_kinds
+from ._rows import Literal, RowConverter, RowMisfit, Sent, in_kinds
 from ._sequences import SequenceState, next_free
 from ._values import KINDS, Misfit, from_json, sample, to_json
 
@@ -190,7 +190,7 @@ class LoadTarget(Protocol):
     def load(
         self,
         table: TableMap,
-        rows: Iterable[Union[Sequence[Literal], Packed]],
+        rows: Iterable[Union[Sequence[Sent], Packed]],
         keep_indexes: bool,
         advance: Callable[[int, int], None],
         binary: bool = False,
@@ -201,7 +201,7 @@ class LoadTarget(Protocol):
         """
 
     def duplicates(
-        self, table: TableMap, rows: Iterable[Sequence[Literal]], limit: int
+        self, table: TableMap, rows: Iterable[Sequence[Sent]], limit: int
     ) -> List[Tuple[int, Tuple[str, ...]]]:
         """Rows (counted from 1) that a unique set of columns holds already, with that set; at most I(limit)."""
 
@@ -213,7 +213,7 @@ class LoadTarget(Protocol):
     def load_part(
         self,
         table: TableMap,
-        rows: Iterable[Union[Sequence[Literal], Packed]],
+        rows: Iterable[Union[Sequence[Sent], Packed]],
         advance: Callable[[int, int], None],
         binary: bool = False,
     ) -> Tuple[int, int]:
@@ -1169,7 +1169,7 @@ class _Scan:
         #: Whether M(packed) gives rows in binary format.
         self.binary = False
 
-    def rows(self) -> Iterator[List[Literal]]:
+    def rows(self) -> Iterator[List[Sent]]:
         """Every row that fits, converted here."""
         names = read_columns(self._table)
         for ordinal, row in enumerate(self._source.rows(self._table.source, names, span=self._span)):
@@ -1178,7 +1178,7 @@ class _Scan:
                 yield literals
         self._end()
 
-    def packed(self) -> Optional[Iterator[Union[List[Literal], Packed]]]:
+    def packed(self) -> Optional[Iterator[Union[List[Sent], Packed]]]:
         """As M(rows), but whole chunks come packed where they can; None if none can."""
         columns = None if self._refused else self.converter.fast_columns()
         if columns is None:
@@ -1198,7 +1198,7 @@ class _Scan:
             self.binary = True
         return self._packed(Packer(cells, read, self.binary).pack(*span))
 
-    def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Literal], Packed]]:
+    def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Sent], Packed]]:
         names = read_columns(self._table)
         ordinal = 0
         for item in items:
@@ -1219,10 +1219,10 @@ class _Scan:
         """Whether what is read is still wanted, or only the rows that do not fit."""
         return len(self.rejects) <= self._allowed
 
-    def _take(self, ordinal: int, names: Sequence[str], row: SourceRow) -> Optional[List[Literal]]:
+    def _take(self, ordinal: int, names: Sequence[str], row: SourceRow) -> Optional[List[Sent]]:
         """The row's literals, or None: it does not fit, and is among the rejects now."""
         try:
-            literals = self.converter.convert(row)
+            literals = self.converter.sent(row)
             if not self._refused or ordinal not in self._refused:
                 return literals
             faults = [_with_values(self._refused[ordinal], names, row)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple, TypeVar, Union
 from typing import Counter as CounterType
 
 from ._codecs import Codec, VectorCodec, codec_for
@@ -14,10 +14,13 @@ from ._fast import INERT_RULES, FastColumn
 from ._model import ColumnMap, TableMap
 from ._ports import SourceRow
 from ._rules import RULES, Change
-from ._values import Misfit, SqliteValue
+from ._values import LongHex, Misfit, SqliteValue
 from ._wire import wire_for, wired_row
 
 Literal = Optional[str]
+Made = TypeVar("Made")
+#: As it goes to COPY.
+Sent = Union[None, str, LongHex]
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,12 @@ class RowConverter:
         self.columns: Tuple[str, ...] = tuple(column.source for column in table.columns)
         self.target_columns: Tuple[str, ...] = tuple(column.target.name for column in table.columns)
         self._steps: List[Callable[[SqliteValue], Literal]] = [
-            converter.convert if converter.column.rules else _plain(converter) for converter in self.converters
+            converter.convert if converter.column.rules else _plain(converter, converter.codec.encode)
+            for converter in self.converters
+        ]
+        self._sending: List[Callable[[SqliteValue], Sent]] = [
+            converter.convert if converter.column.rules else _plain(converter, converter.codec.sent)
+            for converter in self.converters
         ]
 
     def fast_columns(self) -> Optional[List[FastColumn]]:
@@ -108,19 +116,26 @@ class RowConverter:
             for c in self.converters
         ]
 
-    def wired(self, literals: Sequence[Literal]) -> bytes:
+    def wired(self, literals: Sequence[Sent]) -> bytes:
         """A converted row in binary format, for tables all of whose types have one."""
         fields = []
         for converter, literal in zip(self.converters, literals):
             wire = wire_for(converter.column.target.type)
             assert wire is not None
-            fields.append(None if literal is None else wire(literal))
+            fields.append(None if literal is None else wire(str(literal)))
         return wired_row(fields)
 
     def convert(self, row: SourceRow) -> List[Literal]:
         """The row's literals. Raises RowMisfit with every value that does not fit."""
+        return self._stepped(self._steps, row)
+
+    def sent(self, row: SourceRow) -> List[Sent]:
+        """As M(convert), for COPY."""
+        return self._stepped(self._sending, row)
+
+    def _stepped(self, steps: Sequence[Callable[[SqliteValue], Made]], row: SourceRow) -> List[Made]:
         try:
-            return [step(value) for step, value in zip(self._steps, row)]
+            return [step(value) for step, value in zip(steps, row)]
         except Misfit:
             problems, counted = self._examine(row)
             self.changes.subtract(counted)
@@ -155,9 +170,17 @@ class RowConverter:
         )
 
 
-def _plain(converter: ColumnConverter) -> Callable[[SqliteValue], Literal]:
+def _plain(
+    converter: ColumnConverter, encode: Callable[[SqliteValue], Made]
+) -> Callable[[SqliteValue], Optional[Made]]:
     """Conversion of a column without rules: the same as ColumnConverter.convert with nothing to count."""
-    encode = converter.codec.encode
-    if converter.not_null:
-        return lambda value: converter.convert(None) if value is None else encode(value)
-    return lambda value: None if value is None else encode(value)
+    if not converter.not_null:
+        return lambda value: None if value is None else encode(value)
+
+    def there(value: SqliteValue) -> Optional[Made]:
+        if value is None:
+            converter.convert(None)  # raises
+            return None
+        return encode(value)
+
+    return there

@@ -31,6 +31,30 @@ class InvalidText:
         return f"InvalidText({self.raw!r})"
 
 
+#: Bytes from which on a BLOB's literal is not held as a whole while it is sent.
+LONG = 1 << 20
+
+
+class LongHex:
+    """bytea's literal of a long BLOB, written out a piece at a time: as text the whole would take four times its size."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def __len__(self) -> int:
+        return 2 + 2 * len(self._value)
+
+    def __str__(self) -> str:
+        return self.piece(0, len(self))
+
+    def piece(self, start: int, end: int) -> str:
+        """The characters from I(start) to before I(end), both of them even."""
+        prefix = "\\x" if start == 0 else ""
+        return prefix + self._value[max(0, start // 2 - 1) : end // 2 - 1].hex()
+
+
 #: One value as SQLite stores it: NULL, INTEGER, REAL, TEXT, BLOB, or TEXT that is not UTF-8.
 SqliteValue = Union[None, int, float, str, bytes, InvalidText]
 

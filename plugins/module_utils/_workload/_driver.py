@@ -308,9 +308,10 @@ def in_loop(job: Dict[str, Any], talk: Talk) -> List[Tally]:
         write = job["write"]
         rows = Rows(write, number)
         insert = await connection.prepare(write["insert"])
-        reads = job["shape"] == "read_then_write"
-        select = await connection.prepare(write["select"]) if reads else None
-        update = await connection.prepare(write["update"]) if reads else None
+        select: Any = None
+        update: Any = None
+        if job["shape"] == "read_then_write":
+            select, update = [await connection.prepare(write[name]) for name in ("select", "update")]
 
         async def held() -> int:
             async with connection.transaction():

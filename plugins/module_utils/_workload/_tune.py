@@ -73,9 +73,10 @@ class Tuner:
         return found
 
     def _improve(self, query: Query) -> Optional[Tuned]:
-        before = best = self._tried(query, [])
+        before = self._tried(query, [])
         if before is None:
             return None
+        best: Figures = before
         kept: List[Change] = []
         for change in self._changes(query):
             figures = self._tried(query, [*kept, change])
@@ -86,7 +87,7 @@ class Tuner:
             figures = self._tried(query, others)
             if figures is not None and not _faster(best, figures):
                 kept, best = others, figures
-        if not kept or best is None or not _faster(best, before):
+        if not kept or not _faster(best, before):
             return None
         plan = self._plan(query, kept)
         texts = [text.replace("SET LOCAL", "SET", 1) for change in kept for text in change]
@@ -144,9 +145,9 @@ def _spelled(query: Query) -> Tuple[str, List[List[Any]]]:
     return query.postgres.spelled("psycopg2"), [list(pair[1]) for pair in query.parameters] or [[]]
 
 
-def _faster(one: Figures, other: Optional[Figures]) -> bool:
+def _faster(one: Figures, other: Figures) -> bool:
     """Whether I(one) is faster by more than chance."""
-    return other is not None and (other.p50 or 0.0) >= WORTH * (one.p50 or 0.0)
+    return (other.p50 or 0.0) >= WORTH * (one.p50 or 0.0)
 
 
 class _Undone(Exception):
