@@ -257,7 +257,8 @@ promises:
           sample: {kind: full text, term: kubernet, share: 0.001, table: articles}
         sqlite:
           description:
-            - Figures of SQLite. Times are seconds, V(rate) is operations a second, V(errors) their number.
+            - Figures of SQLite. Times are seconds, V(rate) is operations a second, V(errors) their number. C(settings) is what
+              the clients' connections said of themselves.
           type: dict
           sample: {clients: 1, operations: 41, seconds: 1.02, rate: 40.2, p50: 0.0247, p95: 0.0271, slowest: 0.03, errors: 0, error_texts: {}}
         postgresql:

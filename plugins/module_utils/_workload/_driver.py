@@ -30,6 +30,9 @@ PAUSE_AFTER_ERROR = 0.001
 #: SQLite's virtual machine asks this often whether a statement has run for too long.
 STEPS_BETWEEN_LOOKS = 20000
 CONNECT_SECONDS = 20
+#: SQLite's names of what PRAGMA synchronous tells as a number.
+SYNCHRONOUS = {"0": "OFF", "1": "NORMAL", "2": "FULL", "3": "EXTRA"}
+SERVER_SETTINGS = ("synchronous_commit", "fsync", "default_transaction_read_only")
 
 
 class Tally:
@@ -42,6 +45,8 @@ class Tally:
         self.rows = 0
         self.histogram: Dict[int, int] = {}
         self.errors: Dict[str, int] = {}
+        #: What the connection said of itself.
+        self.settings: Dict[str, str] = {}
 
     def done(self, seconds: float) -> None:
         self.operations += 1
@@ -113,6 +118,14 @@ class SqliteClient:
         self._begun = time.monotonic()
         return len(self._connection.execute(statement, parameters).fetchall())
 
+    def settings(self) -> Dict[str, str]:
+        """What decides how durable and how patient this connection is, as it says itself."""
+        found = {name: self._pragma(name) for name in ("journal_mode", "synchronous", "busy_timeout")}
+        return {**found, "synchronous": SYNCHRONOUS.get(found["synchronous"], found["synchronous"])}
+
+    def _pragma(self, name: str) -> str:
+        return str(self._connection.execute("PRAGMA " + name).fetchone()[0])
+
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
@@ -138,6 +151,14 @@ class PostgresClient:
     def run(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         self._cursor.execute(statement, parameters or None)
         return len(self._cursor.fetchall()) if self._cursor.description else 0
+
+    def settings(self) -> Dict[str, str]:
+        """As of SqliteClient."""
+        found: Dict[str, str] = {}
+        for name in SERVER_SETTINGS:
+            self._cursor.execute("SHOW " + name)
+            found[name] = self._cursor.fetchone()[0]
+        return found
 
     def rollback(self) -> None:
         self._cursor.execute("ROLLBACK")
@@ -254,7 +275,7 @@ def in_threads(job: Dict[str, Any], talk: Talk) -> List[Tally]:
     make = SqliteClient if job["engine"] == "sqlite" else PostgresClient
     if job["engine"] == "psycopg2":
         __import__("psycopg2")  # that it is missing is no error of a connection
-    clients: List[Tuple[Any, Callable[[], int]]] = []
+    clients: List[Tuple[Any, Callable[[], int], Dict[str, str]]] = []
     tallies: List[Tally] = []
     for number in range(job["first"], job["first"] + job["clients"]):
         client: Any = None
@@ -263,7 +284,7 @@ def in_threads(job: Dict[str, Any], talk: Talk) -> List[Tally]:
             perform = operation(job, client, number)
             if job["warm"]:
                 perform()
-            clients.append((client, perform))
+            clients.append((client, perform, client.settings()))
         except Exception as error:
             tallies.append(refused(error))
             if client is not None:
@@ -271,8 +292,10 @@ def in_threads(job: Dict[str, Any], talk: Talk) -> List[Tally]:
     if not talk.wait_for_go():
         return tallies
 
-    def run(client: Any, perform: Callable[[], int]) -> None:
-        tallies.append(work(client, perform, job["seconds"]))
+    def run(client: Any, perform: Callable[[], int], settings: Dict[str, str]) -> None:
+        tally = work(client, perform, job["seconds"])
+        tally.settings = settings
+        tallies.append(tally)
 
     threads = [threading.Thread(target=run, args=each) for each in clients[1:]]
     for thread in threads:
@@ -281,7 +304,7 @@ def in_threads(job: Dict[str, Any], talk: Talk) -> List[Tally]:
         run(*clients[0])
     for thread in threads:
         thread.join()
-    for client, _ in clients:
+    for client, _, _ in clients:
         client.close()
     return tallies
 
@@ -335,8 +358,9 @@ def in_loop(job: Dict[str, Any], talk: Talk) -> List[Tally]:
 
         return {"batch": batch, "read_then_write": read_then_write}.get(job["shape"], held)
 
-    async def run(perform: Callable[[], Any]) -> Tally:
+    async def run(perform: Callable[[], Any], settings: Dict[str, str]) -> Tally:
         tally = Tally()
+        tally.settings = settings
         begun = time.perf_counter()
         while True:
             start = time.perf_counter()
@@ -352,7 +376,7 @@ def in_loop(job: Dict[str, Any], talk: Talk) -> List[Tally]:
         return tally
 
     async def all_clients() -> List[Tally]:
-        made: List[Tuple[Any, Callable[[], Any]]] = []
+        made: List[Tuple[Any, Callable[[], Any], Dict[str, str]]] = []
         tallies: List[Tally] = []
         for number in range(job["first"], job["first"] + job["clients"]):
             connection: Any = None
@@ -361,14 +385,15 @@ def in_loop(job: Dict[str, Any], talk: Talk) -> List[Tally]:
                 perform = await operation_of(connection, number)
                 if job["warm"]:
                     await perform()
-                made.append((connection, perform))
+                settings = {name: await connection.fetchval("SHOW " + name) for name in SERVER_SETTINGS}
+                made.append((connection, perform, settings))
             except Exception as error:
                 tallies.append(refused(error))
                 if connection is not None:
                     await connection.close()
         if talk.wait_for_go():
-            tallies += await asyncio.gather(*(run(perform) for _, perform in made))
-        for connection, _ in made:
+            tallies += await asyncio.gather(*(run(perform, settings) for _, perform, settings in made))
+        for connection, _, _ in made:
             await connection.close()
         return tallies
 
@@ -405,7 +430,13 @@ def summary(tallies: Sequence[Tally]) -> Dict[str, Any]:
             histogram[place] = histogram.get(place, 0) + count
         for text, count in tally.errors.items():
             errors[text] = errors.get(text, 0) + count
+    settings: Dict[str, List[str]] = {}
+    for tally in tallies:
+        for name, value in tally.settings.items():
+            if value not in settings.setdefault(name, []):
+                settings[name].append(value)
     return {
+        "settings": settings,
         "operations": sum(tally.operations for tally in tallies),
         "rate": sum(tally.operations / tally.elapsed for tally in tallies if tally.elapsed),
         "seconds": max((tally.elapsed for tally in tallies), default=0.0),

@@ -15,7 +15,8 @@ from ._driver import GROWTH, UNIT
 class Figures:
     """What one side did in one measurement. Times are seconds; I(rate) counts finished operations a second.
 
-    I(errors) are counts by text, I(rows) what queries returned in all.
+    I(errors) are counts by text, I(rows) what queries returned in all, I(settings) what the clients' connections said of
+    themselves.
     """
 
     clients: int
@@ -27,6 +28,7 @@ class Figures:
     slowest: float
     rows: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -43,6 +45,7 @@ class Figures:
             "slowest": _rounded(self.slowest),
             "errors": self.failed,
             "error_texts": dict(self.errors),
+            "settings": dict(self.settings),
         }
 
 
@@ -55,6 +58,11 @@ def figures_of(answers: Sequence[Mapping[str, Any]], clients: int) -> Figures:
             histogram[int(place)] = histogram.get(int(place), 0) + count
         for text, count in answer["errors"].items():
             errors[text] = errors.get(text, 0) + count
+    settings: Dict[str, List[str]] = {}
+    for answer in answers:
+        for name, values in answer.get("settings", {}).items():
+            known = settings.setdefault(name, [])
+            known += [value for value in values if value not in known]
     return Figures(
         clients=clients,
         operations=sum(answer["operations"] for answer in answers),
@@ -65,6 +73,7 @@ def figures_of(answers: Sequence[Mapping[str, Any]], clients: int) -> Figures:
         slowest=max((answer["slowest"] for answer in answers), default=0.0),
         rows=sum(answer["rows"] for answer in answers),
         errors=errors,
+        settings={name: " or ".join(values) for name, values in settings.items()},
     )
 
 

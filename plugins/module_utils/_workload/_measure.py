@@ -21,7 +21,7 @@ from ._model import Plan, Query, WritePlan
 from ._scratch import Scratch, sample_of
 from ._sql import Statement
 from ._tune import WORTH, Tuner
-from ._verdict import MORE_USERS, PROMISES, SHAPES, Case, Trial
+from ._verdict import PROMISES, SHAPES, Case, Trial, users_to_try
 
 #: SQLite's journal and how it syncs: its best, its safest, and what it does unless it is told otherwise.
 SETTINGS = (("wal", "NORMAL"), ("wal", "FULL"), ("delete", "NORMAL"), ("delete", "FULL"))
@@ -255,9 +255,10 @@ class Measurement:
             here = partial(self._write_sqlite, shape, scratch, journal="wal", synchronous="NORMAL", seconds=seconds)
             there = partial(self._write_postgres, shape, scratch, pooled=pooled, seconds=seconds)
             sqlite, before = self._most(here, self._settings.max_users)
-            # Beyond what was promised nothing is left to find out.
-            most = min(self._settings.max_users, MORE_USERS * max(1, sqlite.clients))
-            postgres, reached = self._most(there, most if pooled else min(most, self._settings.connections))
+            most = users_to_try(
+                self._settings.max_users, sqlite.clients, None if pooled else self._settings.connections
+            )
+            postgres, reached = self._most(there, most)
             conditions = {"shape": shape, "journal": "wal", "synchronous": "NORMAL", "pooler": pooled}
             facts = {"sqlite_ended_by": before, "postgresql_ended_by": reached}
             yield Case(SHAPES[shape], sqlite, postgres, conditions, facts)

@@ -52,6 +52,15 @@ PROMISES = (
 )
 
 
+def users_to_try(most: int, sqlite_clients: int, connections: Optional[int] = None) -> int:
+    """Up to how many clients PostgreSQL is tried with: MORE_USERS times SQLite's, as nothing is left to find out beyond.
+
+    I(most): what the operator allows. I(connections): what the server can be asked for, None by way of a pooler.
+    """
+    wanted = min(most, MORE_USERS * max(1, sqlite_clients))
+    return wanted if connections is None else min(wanted, connections)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the reasons are made from: measured on this machine. Times are seconds."""

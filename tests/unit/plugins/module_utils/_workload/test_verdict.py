@@ -13,8 +13,10 @@ from ansible_collections.mcps.postgres.plugins.module_utils._workload._verdict i
     PROMISES,
     Case,
     Facts,
+    Trial,
     judge,
     span,
+    users_to_try,
 )
 
 PROMISE = {promise.name: promise for promise in PROMISES}
@@ -134,3 +136,31 @@ def test_where_a_promise_holds_is_told() -> None:
 )
 def test_spans(seconds: float, expected: str) -> None:
     assert span(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("most", "sqlite", "connections", "expected"),
+    [
+        (1024, 2, None, 200),
+        (1024, 0, None, 100),
+        (1024, 64, None, 1024),
+        (1024, 2, 64, 64),
+        (16, 2, 64, 16),
+    ],
+)
+def test_no_more_clients_are_tried_than_are_promised_allowed_and_there(
+    most: int, sqlite: int, connections: int | None, expected: int
+) -> None:
+    assert users_to_try(most, sqlite, connections) == expected
+
+
+def test_what_helped_is_told_and_does_not_count() -> None:
+    slow, fast = side(p50=0.02, p95=0.02), side(p50=0.004, p95=0.004)
+    cases = [case("one", side(p50=0.01, p95=0.01), slow), case("two", side(p50=0.01, p95=0.01), slow)]
+    trials = [Trial(case("one", side(p50=0.01, p95=0.01), fast), ["SET jit = off"], slow, ["Index Scan"])]
+    found = judge(PROMISE["latency"], cases, FACTS, trials=trials)
+    assert (found["verdict"], found["highest"]) == ("no", 0.5)
+    assert found["reason"].endswith("were found that help 1 of the others; it then holds in 1 of them.")
+    (told,) = found["tuned"]
+    assert (told["name"], told["changes"], told["plan"]) == ("one", ["SET jit = off"], ["Index Scan"])
+    assert (told["ratio"], told["holds"], told["before"]["p50"], told["after"]["p50"]) == (2.5, True, 0.02, 0.004)
