@@ -129,6 +129,11 @@ sample:
   returned: success
   type: float
   sample: 100.0
+workers:
+  description: How many pairs of connections took part, see O(workers). Small tables do not need more than one.
+  returned: success
+  type: int
+  sample: 2
 resumed_rows:
   description: How many of the source's rows an earlier run had found equal, which are still the same, see O(resume_file).
   returned: success

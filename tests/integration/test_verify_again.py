@@ -11,11 +11,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from support.ansible_runs import ModuleRunner
@@ -79,6 +81,35 @@ class Sides:
 @pytest.fixture
 def sides(database: Database, run_module: ModuleRunner, tmp_path: Path) -> Sides:
     return Sides(database, run_module, tmp_path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_as_many_take_part_as_are_wanted(sides: Sides, workers: int) -> None:
+    """That many sessions are seen on the server as well, all of them with the same snapshot of it."""
+    sides.sqlite("UPDATE post SET body = body || printf('%03000d', 0)")
+    sides.database.query("UPDATE post SET body = body || repeat('0', 3000)")
+    seen: set[int] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        with contextlib.closing(psycopg2.connect(sides.database.url())) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while not stop.is_set():
+                cursor.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'mcps.postgres verify %%'"
+                    " AND datname = current_database() AND state = 'active'"
+                )
+                seen.update(pid for (pid,) in cursor.fetchall())
+                time.sleep(0.002)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        result = sides.verify(workers=workers)
+    finally:
+        stop.set()
+        watcher.join()
+    assert (result["equal"], result["workers"], len(seen)) == (True, workers, workers)
 
 
 def test_nothing_is_left_of_a_verification_without_differences(sides: Sides) -> None:

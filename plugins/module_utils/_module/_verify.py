@@ -142,6 +142,7 @@ class _Verification:
         self.mapping = mapping
         self.by_target = {table.target.name: table for table in mapping.tables}
         self.quarantine = _read_quarantine(params["quarantine_file"], source)
+        self.workers = 1
 
     def run(self) -> Dict[str, Any]:
         names = list(self.by_target)
@@ -169,6 +170,7 @@ class _Verification:
         return {
             "equal": equal,
             "sample": self.params["sample"],
+            "workers": self.workers,
             "resumed_rows": proven.rows if proven is not None else 0,
             "tables": [table.as_dict() for table in tables],
             "rows": sum(table.source_rows for table in tables),
@@ -233,6 +235,7 @@ class _Verification:
             workers = self.params["workers"] or default_workers()
             members.extend(self.helpers.recruit(self.session, workers - 1))
         crew.work(jobs)
+        self.workers = crew.busy
         return {table.map.target.name: table.verdict(self.source, self.reader) for table in tables}
 
     def _judge(self, state: SequenceState, verdict: TableVerdict, column: str) -> SequenceVerdict:

@@ -37,6 +37,12 @@ class Crew(Generic[Member]):
         self._jobs: List[Callable[[Member], Iterable[Any]]] = []
         self._running = 0
         self._error: Optional[BaseException] = None
+        self._busy: List[Member] = []
+
+    @property
+    def busy(self) -> int:
+        """How many of the members have had a job."""
+        return len(self._busy)
 
     def work(self, jobs: Iterable[Callable[[Member], Iterable[Any]]]) -> None:
         """Do I(jobs) in their order, each followed by the jobs that it returns; raises what the first failing raised.
@@ -81,6 +87,8 @@ class Crew(Generic[Member]):
                     return
                 job = self._jobs.pop(0)
                 self._running += 1
+                if not any(member is one for one in self._busy):
+                    self._busy.append(member)
             more: List[Any] = []
             try:
                 more = list(job(member))
