@@ -35,6 +35,7 @@ EXECUTORS = {
         "_read.py",
         "_scratch.py",
         "_slow.py",
+        "_tune.py",
     },
 }
 #: What planning has no business with: Python's own, and the base files that do input and output.
