@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps what Python compiles out of zip files, where the environment variable MCPS_ZIP_CODE names a folder for it.
+"""Keeps what Ansible makes of modules, where the environment variable MCPS_ZIP_CODE names a folder for it.
 
-Ansible sends each module as a zip file, and Python compiles all of it anew for every task: a good half of what a task costs.
-Tests run the same modules thousands of times. The code is kept by the hash of its source and name, so that it can only
-be found by the same source; what cannot be kept is compiled as ever.
+Ansible sends each module as a zip file. Each run of ansible-playbook packs its modules anew, and on the other side Python
+compiles all of it anew for every task: a good half of what a task costs. Tests run the same modules thousands of times.
+
+Packed modules are kept by the hash of all sources that can go into one, compiled code by the hash of its source and name:
+either can only be found by the same source. What cannot be kept is made as ever.
 """
 
 import os
@@ -18,7 +20,16 @@ if _folder:
 
     _compile = zipimport._compile_source  # type: ignore[attr-defined]
 
+    # Python asks twice for each module of a zip file: where it lies, and for its code.
+    _asked = {}
+
     def _kept(path: str, source: bytes) -> object:
+        code = _asked.pop(path, None)
+        if code is None:
+            code = _asked[path] = _found(path, source)
+        return code
+
+    def _found(path: str, source: bytes) -> object:
         # Each zip file lies in a folder of its own; the name within it is what stays.
         name = hashlib.blake2b(source + path.rpartition(".zip")[2].encode(), digest_size=16).hexdigest()
         file = os.path.join(_folder, sys.implementation.cache_tag + "-" + name)
@@ -36,3 +47,8 @@ if _folder:
         return code
 
     zipimport._compile_source = _kept  # type: ignore[attr-defined]
+
+    if any("ansible" in word for word in sys.orig_argv[:4]):
+        import packed_modules
+
+        packed_modules.keep_in(_folder)
