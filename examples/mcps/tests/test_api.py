@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,8 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
-from serving import Api, running_api
-from sqlalchemy import text
+from serving import PATIENCE, Api, Pooler, running_api, until
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from packages.harvester.database import sync_engine
@@ -226,34 +227,126 @@ def test_a_database_that_is_away_is_told_and_comes_back(
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_prepared_statements_can_be_left_out_for_a_pooler(
+def test_a_lost_connection_is_tried_again(
     database: str, config: Config, tmp_path: Path, run_sql: Callable[..., None]
 ) -> None:
     command.upgrade(config, "head")
-    with running_api(tmp_path, DATABASE_URL=database, DB_POOLER="true") as api:
-        for _ in range(5):
-            done(api.client.get("/servers"))
+    # Else the pool would notice first.
+    with running_api(tmp_path, DATABASE_URL=database, DB_POOL_PRE_PING="false") as api:
+        name = make_url(database).database
+        lost = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        done(api.client.get("/servers"))
+        assert api.figure("mcps_db_retries_total") == 0
+        run_sql(lost)
+        done(api.client.get("/servers"))
+        retries = api.figure("mcps_db_retries_total")
+        assert retries >= 1
+        run_sql(lost)
+        done(api.client.post("/servers", json=SERVER), 201)
+        assert api.figure("mcps_db_retries_total") > retries
+        assert done(api.client.get("/servers"))["total"] == 1
+        assert api.event("trying again")
+
+
+@pytest.fixture
+def pooler(postgres: str) -> Iterator[Pooler]:
+    url = make_url(postgres)
+    pooler = Pooler(str(url.host), url.port or 5432)
+    yield pooler
+    pooler.close()
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("poolable", [True, False])
+def test_prepared_statements_and_a_pooler(
+    database: str, config: Config, tmp_path: Path, pooler: Pooler, poolable: bool
+) -> None:
+    """What is prepared on one connection is not there on the next: the setting says that nothing is to be relied on."""
+    command.upgrade(config, "head")
+    through = make_url(database).set(host="127.0.0.1", port=pooler.port, drivername="postgresql")
+    engine = create_engine(through.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
+    # Each brings a connection along that is lent to all.
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(engine.connect()) for _ in range(3)]
+        url = through.render_as_string(hide_password=False)
+        api = stack.enter_context(running_api(tmp_path, DATABASE_URL=url, DB_POOLER=str(poolable), PGSSLMODE="disable"))
+        statuses = {api.client.get("/servers").status_code for _ in range(10)}
+        key = api.client.post("/servers", json=SERVER).json().get("id")
+        statuses |= {api.client.patch(f"/servers/{key}", json={"stars": n}).status_code for n in range(10)}
+        kept = sum(others[0].execute(text("SELECT name FROM pg_prepared_statements")).all() != [] for _ in range(12))
+        if poolable:
+            assert statuses == {200}
+            assert (set(pooler.names), kept) == ({""}, 0)
+        else:
+            assert 500 in statuses and kept
+            assert "26000" in {line.get("sqlstate") for line in api.lines}
+    engine.dispose()
+
+
+@contextlib.contextmanager
+def locked(database: str) -> Iterator[Callable[[], None]]:
+    """Nobody else writes a server meanwhile, or until what this gives is called."""
+    engine = sync_engine(Settings(database_url=database))
+    with engine.connect() as connection:
+        lite = engine.dialect.name == "sqlite"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if lite else "LOCK TABLE server IN EXCLUSIVE MODE")
+        yield connection.rollback
+    engine.dispose()
+
+
+def count_servers(database: str) -> int:
+    engine = sync_engine(Settings(database_url=database))
+    with engine.connect() as connection:
+        found = connection.scalar(text("SELECT count(*) FROM server"))
+    engine.dispose()
+    return int(found)
+
+
+def stopping(api: Api) -> bool:
+    """Whether the port is closed. Until then no answer may say that requests are welcome."""
+    try:
+        # Not the client that has connections from before.
+        answer = httpx.get(f"{api.client.base_url}/readiness")
+    except httpx.TransportError:
+        return True
+    assert (answer.status_code, answer.json()) == (503, {"status": "stopping"})
+    return False
 
 
 def test_a_running_request_is_finished_when_the_service_stops(api: Api, database: str) -> None:
-    with concurrent.futures.ThreadPoolExecutor(16) as clients:
-        begun = [
-            clients.submit(
-                api.client.post, "/posts", json={**POST, "post_id": str(n), "url": f"https://example.org/{n}"}
-            )
-            for n in range(16)
-        ]
-        time.sleep(0.05)
+    with concurrent.futures.ThreadPoolExecutor(1) as client, locked(database) as let_go:
+        begun = client.submit(api.client.post, "/servers", json=SERVER)
+        until(lambda: api.pool()["checked_out"] == 1, "the request is at the database")
         api.process.send_signal(signal.SIGTERM)
-        answers = [future.result() for future in begun if not future.exception()]
+        until(lambda: api.event("stopping") is not None, "the signal arrives")
+        until(lambda: stopping(api), "the port is closed")
+        time.sleep(0.5)
+        assert not begun.done() and api.process.poll() is None
+        let_go()
+        assert done(begun.result(), 201)["name"] == "Weather"
     # Uvicorn ends by the signal that it was sent, after it has finished.
-    assert api.process.wait(30) in (0, -signal.SIGTERM)
-    assert "stopped" in [line["event"] for line in api.lines]
-    engine = sync_engine(Settings(database_url=database))
-    with engine.connect() as connection:
-        kept = connection.scalar(text("SELECT count(*) FROM social_posts"))
-    engine.dispose()
-    assert kept == sum(answer.status_code == 201 for answer in answers)
+    assert api.process.wait(PATIENCE) == -signal.SIGTERM
+    assert api.event("stopped")
+    assert count_servers(database) == 1
+
+
+def test_a_request_that_takes_too_long_is_given_up_when_the_service_stops(
+    database: str, config: Config, tmp_path: Path
+) -> None:
+    command.upgrade(config, "head")
+    with (
+        running_api(tmp_path, DATABASE_URL=database, API_SHUTDOWN_SECONDS="1") as api,
+        concurrent.futures.ThreadPoolExecutor(1) as client,
+        locked(database) as let_go,
+    ):
+        begun = client.submit(api.client.post, "/servers", json=SERVER)
+        until(lambda: api.pool()["checked_out"] == 1, "the request is at the database")
+        api.process.send_signal(signal.SIGTERM)
+        # While the lock is held.
+        assert api.process.wait(10) == -signal.SIGTERM
+        assert api.event("stopped") and begun.result().status_code == 500
+        let_go()
+    assert count_servers(database) == 0
 
 
 def test_settings_that_are_no_good_are_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from serving import PROJECT, Feeds, environment, posts
+from serving import PROJECT, Feeds, environment, posts, until
 from sqlalchemy import text
 
 from packages.harvester.database import sync_engine
@@ -51,6 +51,14 @@ class Harvester:
         engine.dispose()
         return found
 
+    def urls(self) -> list[str]:
+        """Of all posts and articles, as often as they are there."""
+        engine = sync_engine(Settings(database_url=self.database))
+        with engine.connect() as connection:
+            found = connection.scalars(text("SELECT url FROM social_posts UNION ALL SELECT url FROM articles")).all()
+        engine.dispose()
+        return sorted(found)
+
     def kept(self) -> int:
         return int(self.value("SELECT (SELECT count(*) FROM social_posts) + (SELECT count(*) FROM articles)"))
 
@@ -66,12 +74,44 @@ def total(output: str) -> int:
 
 
 def test_all_feeds_by_many_workers_and_nothing_twice(harvester: Harvester) -> None:
-    status, output, errors = harvester.run("--platform", "all", "--workers", "10", "--page", "10")
+    harvester.feeds.together = len(FEEDS)
+    status, output, errors = harvester.run("--platform", "all", "--workers", str(len(FEEDS)), "--page", "10")
     assert (status, errors) == (0, "")
-    assert total(output) == 25 * len(FEEDS) == harvester.kept()
+    assert harvester.feeds.most == len(FEEDS) > 4
+    assert total(output) == 25 * len(FEEDS)
+    assert harvester.urls() == sorted(item["url"] for items in harvester.feeds.items.values() for item in items)
     assert harvester.value("SELECT min(published_at) FROM social_posts") is not None
     status, output, _ = harvester.run()
     assert (status, total(output)) == (0, 0) and harvester.kept() == 25 * len(FEEDS)
+
+
+@pytest.mark.parametrize("database", ["lite"], indirect=True)
+def test_a_worker_reads_one_feed_at_a_time(harvester: Harvester) -> None:
+    assert harvester.run("--workers", "1", "--page", "25")[0] == 0
+    assert harvester.feeds.most == 1 and harvester.kept() == 25 * len(FEEDS)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_workers_write_at_the_same_time(harvester: Harvester, database: str) -> None:
+    """Each is seen to wait, in a transaction of its own, for the lock that the test holds."""
+    waiting = (
+        "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO %'"
+    )
+    engine = sync_engine(Settings(database_url=database))
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE social_posts, articles IN EXCLUSIVE MODE"))
+        process = harvester.start("--workers", "4", "--page", "5")
+        try:
+            until(lambda: harvester.value(waiting) == 4, "all four workers write")
+            assert harvester.kept() == 0
+        finally:
+            connection.rollback()
+            output, errors = process.communicate(timeout=60)
+    engine.dispose()
+    assert (process.returncode, errors) == (0, "")
+    assert total(output) == 25 * len(FEEDS)
+    assert harvester.urls() == sorted(item["url"] for items in harvester.feeds.items.values() for item in items)
 
 
 def test_what_is_new_is_added_and_what_changed_is_brought_up_to_date(harvester: Harvester) -> None:

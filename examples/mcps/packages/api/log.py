@@ -7,17 +7,16 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-#: What stands between the user's name and the host in a URL.
-_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^:/@\s]*:)[^@\s]+(?=@)", re.I)
-#: A setting whose name says that its value is a secret.
-_SETTING = re.compile(
-    r"(?P<before>\b\w*(?:password|passwd|secret|token)\w*\b[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,;&}]+)", re.I
-)
+#: What stands between the user's name and the host in a URL; to the last @, where one in it was not encoded.
+_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^:/@\s]*:)\S+(?=@)", re.I)
+#: A name that says that its value is a secret, and a setting of such a name.
+_NAME = re.compile(r"\w*(?:password|passwd|secret|token)\w*", re.I)
+_SETTING = re.compile(rf"(?P<before>\b{_NAME.pattern}\b[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,;&}}]+)", re.I)
 MASK = "********"
 
 
@@ -29,7 +28,6 @@ def configure(level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        mask_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -54,22 +52,29 @@ def configure(level: str = "INFO") -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+    # With DB_ECHO, SQLAlchemy would give it a handler that masks nothing.
+    echo = logging.getLogger("sqlalchemy.engine.Engine")
+    echo.handlers, echo.propagate = [handler], False
     # Requests are logged by the application itself, with their duration.
     logging.getLogger("uvicorn.access").disabled = True
 
 
-def mask_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor of structlog's: I(event) with every text in it masked."""
-    return {key: masked(value) for key, value in event.items()}
+def mask_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """A processor of structlog's, the last before the line is written: I(event) without passwords."""
+    return {key: _masked(key, value) for key, value in event.items()}
 
 
 def masked(value: Any) -> Any:
-    """I(value) with the passwords of URLs and settings taken out of its texts."""
-    if isinstance(value, str):
-        text = _IN_URL.sub(rf"\g<before>{MASK}", value)
-        return _SETTING.sub(rf"\g<before>{MASK}", text)
-    if isinstance(value, dict):
-        return {key: masked(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    """I(value) for JSON, with the passwords of URLs and settings taken out of its texts."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _masked(key, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [masked(item) for item in value]
-    return value
+    text = _IN_URL.sub(rf"\g<before>{MASK}", str(value))
+    return _SETTING.sub(rf"\g<before>{MASK}", text)
+
+
+def _masked(key: object, value: Any) -> Any:
+    return MASK if _NAME.fullmatch(str(key)) and value is not None else masked(value)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.orm import Session
@@ -93,13 +92,14 @@ def _pool_options(settings: Settings) -> dict[str, Any]:
 def _through_pooler() -> dict[str, Any]:
     """For asyncpg behind a pooler that lends a server's connection for one transaction at a time.
 
-    A statement that was prepared on one connection is not there on the next: none are kept, and no two have one name.
-    A pooler that follows prepared statements itself (PgBouncer 1.21, max_prepared_statements) does not need this.
+    A statement that was prepared on one connection is not there on the next: none are kept, and none has a name, by
+    which it would stay in the server. A pooler that follows prepared statements itself (PgBouncer 1.21,
+    max_prepared_statements) does not need this.
     """
     return {
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": lambda: f"__mcps_{uuid4().hex}__",
+        "prepared_statement_name_func": str,
     }
 
 

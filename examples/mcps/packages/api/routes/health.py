@@ -30,7 +30,10 @@ async def liveness() -> dict[str, str]:
 
 @router.get("/readiness")
 async def readiness(request: Request, database: DatabaseOf, response: Response) -> dict[str, Any]:
-    """Whether to send requests here: 503 while the database does not answer, or during the shutdown."""
+    """Whether to send requests here: 503 while the database does not answer.
+
+    Also 503 from the signal to stop until the port is closed, a moment later.
+    """
     if request.app.state.stopping:
         response.status_code = 503
         return {"status": "stopping"}
