@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets runs of ansible-playbook share the modules that they have packed, see C(sitecustomize)."""
+"""Lets runs of ansible-playbook share what they have packed and compiled, see C(sitecustomize)."""
 
 import hashlib
 import importlib.abc
@@ -8,22 +8,28 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from types import ModuleType
-from typing import Optional, Sequence
+from types import CodeType, ModuleType
+from typing import Any, Callable, Optional, Sequence
 
 PACKER = "ansible.executor.module_common"
+#: Loads collections' plugins, each of which it compiles anew in every process. Imported before the packer is.
+LOADER = "ansible.utils.collection_loader._collection_finder"
 #: This collection's sources that can go into a packed module.
 PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "plugins")
 
 
-def keep_in(folder: str) -> None:
-    """Once Ansible's packer is imported, let its cache, which ends with the run, be one in I(folder)."""
-    sys.meta_path.insert(0, _Finder(folder))
+def keep_in(folder: str, compiled: Callable[[str, bytes], Any]) -> None:
+    """Once Ansible's packer is imported, let its cache, which ends with the run, be one in I(folder).
+
+    I(compiled) makes code of a file's path and source.
+    """
+    sys.meta_path.insert(0, _Finder(folder, compiled))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, compiled: Callable[[str, bytes], Any]) -> None:
         self._folder = folder
+        self._compiled = compiled
 
     def find_spec(
         self, name: str, _path: Optional[Sequence[str]], _target: Optional[ModuleType] = None
@@ -31,7 +37,25 @@ class _Finder(importlib.abc.MetaPathFinder):
         if name == PACKER:
             sys.meta_path.remove(self)
             self._share()
+            self._keep_plugins(sys.modules[LOADER])
         return None
+
+    def _keep_plugins(self, loader: Any) -> None:
+        """Let Ansible's loader of collections take kept code."""
+        base = loader._AnsibleCollectionPkgLoaderBase
+        compiled = self._compiled
+
+        def get_code(self: Any, name: str) -> Optional[CodeType]:
+            if self._compiled_code is None:
+                source = self.get_source(name)
+                if source is None:
+                    return None
+                data = source.encode() if isinstance(source, str) else source
+                self._compiled_code = compiled(self.get_filename(name) or "<string>", data)
+            code: CodeType = self._compiled_code
+            return code
+
+        base.get_code = get_code
 
     def _share(self) -> None:
         from ansible import constants

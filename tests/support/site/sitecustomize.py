@@ -17,6 +17,7 @@ if _folder:
     import marshal
     import sys
     import zipimport
+    from collections.abc import Callable
 
     _compile = zipimport._compile_source  # type: ignore[attr-defined]
 
@@ -29,7 +30,7 @@ if _folder:
             code = _asked[path] = _found(path, source)
         return code
 
-    def _found(path: str, source: bytes) -> object:
+    def _found(path: str, source: bytes, make: Callable[[str, bytes], object] = _compile) -> object:
         # Each zip file lies in a folder of its own; the name within it is what stays.
         name = hashlib.blake2b(source + path.rpartition(".zip")[2].encode(), digest_size=16).hexdigest()
         file = os.path.join(_folder, sys.implementation.cache_tag + "-" + name)
@@ -37,7 +38,7 @@ if _folder:
             with open(file, "rb") as stream:
                 return marshal.load(stream)
         except (OSError, EOFError, ValueError, TypeError):
-            code = _compile(path, source)
+            code = make(path, source)
         try:
             with open(f"{file}.{os.getpid()}", "wb") as stream:
                 marshal.dump(code, stream)
@@ -51,4 +52,7 @@ if _folder:
     if any("ansible" in word for word in sys.orig_argv[:4]):
         import packed_modules
 
-        packed_modules.keep_in(_folder)
+        def _compile_plugin(path: str, source: bytes) -> object:
+            return _found(path, source, lambda path, source: compile(source, path, "exec", 0, True))
+
+        packed_modules.keep_in(_folder, _compile_plugin)
