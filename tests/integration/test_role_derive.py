@@ -50,6 +50,7 @@ class Shop:
             **self.database.migration_target,
             "migration_environment_file": str(self.environment),
             "migration_report_dir": str(self.folder / "report"),
+            "mcps_progress": "never",
             "migration_services_stop": [],
             "migration_services_start": [],
             **more,

@@ -80,6 +80,7 @@ def test_a_file_of_others_arrives_whole(
         "migration_target_database": database.name,
         "migration_environment_file": str(environment),
         "migration_report_dir": str(tmp_path / "report"),
+        "mcps_progress": "never",
         **decisions,
     }
     playbook("playbooks/migrate.yml", variables=variables, groups=["application"]).succeeded()

@@ -65,6 +65,7 @@ class Application:
             **self.database.migration_target,
             "migration_environment_file": str(self.environment),
             "migration_report_dir": str(self.folder / "report"),
+            "mcps_progress": "never",
             **more,
         }
         return self.playbook(name, variables=variables, groups=["application"], check=check)
