@@ -74,11 +74,13 @@ class _Declared:
 class _Made:
     """What the statements give a table of what a comparison of catalogs looks at: SQLite may have declared more."""
 
-    defaults: set[str] = field(default_factory=set)
-    generated: set[str] = field(default_factory=set)
+    defaults: dict[str, str] = field(default_factory=dict)
+    generated: dict[str, str] = field(default_factory=dict)
+    checks: list[dict[str, str]] = field(default_factory=list)
     unique: list[list[str]] = field(default_factory=list)
+    folded: list[Sequence[str | None]] = field(default_factory=list)
     indexed: list[list[str]] = field(default_factory=list)
-    foreign_keys: list[Mapping[str, Any]] = field(default_factory=list)
+    foreign_keys: list[dict[str, Any]] = field(default_factory=list)
 
 
 #: What a table that is left out is, where its kind does not say it.
@@ -110,11 +112,13 @@ class _Derivation:
         for name, table in self._tables.items():
             if table["null_key"]:
                 self._note(name, "NULLs stand in its primary key, which becomes a unique constraint")
-            self._foreign_keys(table, declared[name])
-        for table in self._tables.values():
             for index in table["indexes"]:
                 if not index["constraint"]:
                     self._index(table, index)
+        self._derived.statements += self._late
+        # What a foreign key refers to may be unique by an index only.
+        for name, table in self._tables.items():
+            self._foreign_keys(table, declared[name])
         self._others()
         self._derived.model = {name: self._modelled(table) for name, table in self._tables.items()}
         for place in sorted({*self._decisions, *self._given} - self._used):
@@ -251,6 +255,11 @@ class _Derivation:
         lines = [self._column(table, column, declared) for column in table["columns"]]
         if table["primary_key"]:
             lines.append(f"PRIMARY KEY ({', '.join(map(identifier, table['primary_key']))})")
+            by_name = {column["name"]: column for column in table["columns"]}
+            key = {"unique": True, "columns": [by_name[column] for column in table["primary_key"]]}
+            self._folding(
+                table, key, table["primary_key"]
+            )  # It regards case, and keeps its promise by an index besides.
         for index in table["indexes"]:
             if index["constraint"]:
                 lines += self._unique(table, index)
@@ -273,12 +282,12 @@ class _Derivation:
             computed = self._generated(place, name, table["name"], declared)
             if computed:
                 words.append(f"GENERATED ALWAYS AS ({computed}) STORED")
-                self._made[table["name"]].generated.add(name)
+                self._made[table["name"]].generated[name] = computed
         elif column["default"] is not None and name != table["identity"]:
             value = self._default(f"{place}.default", column["default"], sql_type)
             if value is not None:
                 words.append(f"DEFAULT {value}")
-                self._made[table["name"]].defaults.add(name)
+                self._made[table["name"]].defaults[name] = value
         if column["not_null"]:
             words.append("NOT NULL")
         return " ".join(words)
@@ -307,8 +316,9 @@ class _Derivation:
             words = self._decided(place, "check", node.sql(dialect="sqlite"), str(error))
         if words is None:
             return []
-        named = f"CONSTRAINT {identifier(self._short(label, place))} " if label else ""
-        return [f"{named}CHECK ({words})"]
+        short = self._short(label, place) if label else ""
+        self._made[table].checks.append({"name": short, "expression": words})
+        return [f"{f'CONSTRAINT {identifier(short)} ' if label else ''}CHECK ({words})"]
 
     def _unique(self, table: Mapping[str, Any], index: Mapping[str, Any]) -> list[str]:
         names = [column["name"] for column in index["columns"]]
@@ -330,6 +340,7 @@ class _Derivation:
         ]
         name = self._short(f"{table['name']}_{'_'.join(name or '' for name in names)}_nocase", place)
         self._late.append(f"CREATE UNIQUE INDEX {identifier(name)} ON {self._name(table['name'])} ({', '.join(terms)})")
+        self._made[table["name"]].folded.append(names)
         self._note(place, "it disregards case (NOCASE): unique by lower(); comparisons in statements regard case")
         return True
 
@@ -342,20 +353,34 @@ class _Derivation:
             if parent is None or not all(column in self._types[key["parent"]] for column in key["parent_columns"]):
                 self._instead(place, "foreign key to", key["parent"], "there is no such table or column")
                 continue
-            if not _is_unique(parent, key["parent_columns"]):
-                self._instead(place, "foreign key to", key["parent"], "nothing makes its columns unique there")
+            reason = self._ambiguous(parent, key["parent_columns"])
+            if reason:
+                self._instead(place, "foreign key to", key["parent"], reason)
                 continue
             words = [
                 f"ALTER TABLE {self._name(name)} ADD FOREIGN KEY ({', '.join(map(identifier, key['columns']))})",
                 f"REFERENCES {self._name(key['parent'])} ({', '.join(map(identifier, key['parent_columns']))})",
             ]
+            made = {column: key[column] for column in ("columns", "parent", "parent_columns")}
             for action in ("on_update", "on_delete"):
-                if key[action] in _ACTIONS[1:]:
-                    words.append(f"{action.upper().replace('_', ' ')} {key[action]}")
+                made[action] = key[action] if key[action] in _ACTIONS else _ACTIONS[0]
+                if made[action] != _ACTIONS[0]:
+                    words.append(f"{action.upper().replace('_', ' ')} {made[action]}")
+            made["deferrable"] = "NOT DEFERRABLE"
             if tuple(column.lower() for column in key["columns"]) in declared.deferred:
-                words.append("DEFERRABLE INITIALLY DEFERRED")
+                made["deferrable"] = "DEFERRABLE INITIALLY DEFERRED"
+                words.append(made["deferrable"])
             self._derived.statements.append(" ".join(words))
-            self._made[name].foreign_keys.append(key)
+            self._made[name].foreign_keys.append(made)
+
+    def _ambiguous(self, parent: Mapping[str, Any], columns: Sequence[str]) -> str:
+        """Why PostgreSQL would not let a foreign key refer to I(columns); empty where it does."""
+        made = self._made[parent["name"]]
+        if any(set(columns) == set(names) for names in (parent["primary_key"], *made.unique)):
+            return ""
+        if any(set(columns) == set(names) for names in made.folded):
+            return "its columns are unique there by lower() only (NOCASE), to which PostgreSQL lets no key refer"
+        return "nothing makes its columns unique there"
 
     def _index(self, table: Mapping[str, Any], index: Mapping[str, Any]) -> None:
         name, place = table["name"], f"index.{index['name']}"
@@ -408,20 +433,18 @@ class _Derivation:
                     "default": column["name"] in made.defaults,
                     "generated": column["name"] in made.generated,
                     "identity": "d" if column["name"] == table["identity"] else "",
+                    "expression": made.generated.get(column["name"], made.defaults.get(column["name"])),
                 }
                 for column in table["columns"]
             },
             "primary_key": list(table["primary_key"]),
             "unique": made.unique,
             "indexed": made.indexed,
-            "foreign_keys": [
-                {"columns": key["columns"], "parent": key["parent"], "parent_columns": key["parent_columns"]}
-                for key in made.foreign_keys
-            ],
+            "foreign_keys": made.foreign_keys,
+            "checks": made.checks,
         }
 
     def _others(self) -> None:
-        self._derived.statements += self._late
         for trigger in self._found["triggers"]:
             self._instead(f"trigger.{trigger['name']}", "trigger on", trigger["table"], "PostgreSQL has other triggers")
         for view in self._found["views"]:
@@ -429,16 +452,6 @@ class _Derivation:
         for table in self._found["left_out"]:
             why = LEFT_OUT.get(table["kind"], f"it is a {table['kind']} table")
             self._note(table["name"], f"{why}, which is not carried over")
-
-
-def _is_unique(table: Mapping[str, Any], columns: Sequence[str]) -> bool:
-    sets = [set(table["primary_key"])]
-    sets += [
-        {column["name"] for column in index["columns"]}
-        for index in table["indexes"]
-        if index["unique"] and not index["partial"]
-    ]
-    return set(columns) in sets
 
 
 def _deferred(tree: exp.Create) -> Iterator[tuple[str, ...]]:

@@ -167,16 +167,18 @@ def test_a_downgrade_has_to_be_told_where_to(make: Any) -> None:
 
 def test_the_model_is_what_postgresql_would_have(make: Any) -> None:
     model = make().info()["model"]
+    nothing = {"default": False, "generated": False, "identity": "", "expression": None}
     assert model["parent"] == {
         "columns": {
-            "id": {"type": "INTEGER", "nullable": False, "default": True, "generated": False, "identity": ""},
-            "name": {"type": "VARCHAR", "nullable": False, "default": False, "generated": False, "identity": ""},
-            "color": {"type": "color", "nullable": True, "default": False, "generated": False, "identity": ""},
+            "id": {"type": "INTEGER", "nullable": False, **nothing, "default": True},
+            "name": {"type": "VARCHAR", "nullable": False, **nothing},
+            "color": {"type": "color", "nullable": True, **nothing},
         },
         "primary_key": ["id"],
         "foreign_keys": [],
         "unique": [],
         "indexed": [["id"], ["name"]],
+        "checks": [],
         "enums": {"color": ["RED", "GREEN"]},
     }
     [key] = model["child"]["foreign_keys"]

@@ -57,8 +57,16 @@ class Case:
         compared = self.run_module(
             "schema_compare_info", {**self.database.login, "model": derived["model"], "strict": True}
         )
-        assert compared["fits"] and compared["differences"] == [], compared
+        assert compared["fits"] and compared["differences"] == compared["not_compared"] == [], compared
         return derived
+
+    def compared(self, derived: dict[str, Any], *statements: str) -> dict[str, Any]:
+        """What the comparison says once I(statements) have changed what was made."""
+        for statement in statements:
+            self.database.query(statement)
+        result = self.run_module("schema_compare_info", {**self.database.login, "model": derived["model"]})
+        assert not result.get("failed"), result
+        return result
 
     def move(self, without: Collection[str] = ("Email",)) -> None:
         """Load every row, and compare every value; keys I(without) have no counterpart, and the verification says so."""
@@ -250,6 +258,104 @@ def test_only_a_deferred_key_is_deferred(case: Case) -> None:
     case.make()
     found = case.database.query("SELECT conname::text, condeferred FROM pg_constraint WHERE contype = 'f' ORDER BY 1")
     assert found == [("b_Later_fkey", True), ("b_now_fkey", False), ("b_t_fkey", True)]
+
+
+#: What SQLite declares, what somebody did to it in PostgreSQL, and the difference that has to be named.
+CHANGED: dict[str, tuple[str, str, str, list[str]]] = {
+    "on_delete": (
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a INT REFERENCES p ON DELETE CASCADE)",
+        "ALTER TABLE t DROP CONSTRAINT t_a_fkey, ADD FOREIGN KEY (a) REFERENCES p",
+        "foreign_key t",
+        ["t_a_fkey (a) to p (id)", "ON DELETE NO ACTION", "not ON DELETE CASCADE", "ALTER TABLE"],
+    ),
+    "on_update": (
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a INT REFERENCES p)",
+        "ALTER TABLE t DROP CONSTRAINT t_a_fkey, ADD FOREIGN KEY (a) REFERENCES p ON UPDATE SET NULL",
+        "foreign_key t",
+        ["ON UPDATE SET NULL", "not ON UPDATE NO ACTION"],
+    ),
+    "deferred": (
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a INT REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+        "ALTER TABLE t ALTER CONSTRAINT t_a_fkey NOT DEFERRABLE",
+        "foreign_key t",
+        ["is NOT DEFERRABLE", "not DEFERRABLE INITIALLY DEFERRED"],
+    ),
+    "check": (
+        "CREATE TABLE t (a INT CHECK (a > 0), b TEXT, CONSTRAINT short CHECK (length(b) < 5))",
+        "ALTER TABLE t DROP CONSTRAINT short",
+        "check t",
+        ["short", "char_length", "is not there"],
+    ),
+    "check_without_a_name": (
+        "CREATE TABLE t (a INT CHECK (a > 0), b TEXT CHECK (b IN ('x', 'y')))",
+        "ALTER TABLE t DROP CONSTRAINT t_b_check, ADD CHECK (b IN ('x'))",
+        "check t",
+        ["t_b_check", "with b = y", "false that it passes"],
+    ),
+    "default": (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT DEFAULT 3)",
+        "ALTER TABLE t ALTER COLUMN a SET DEFAULT 4",
+        "default t.a",
+        ["its default is 4, and 3 is expected", "SET DEFAULT 3"],
+    ),
+    "generated": (
+        "CREATE TABLE t (a INT, b INT GENERATED ALWAYS AS (a * 2) STORED)",
+        "ALTER TABLE t DROP COLUMN b, ADD COLUMN b bigint GENERATED ALWAYS AS (a * 3) STORED",
+        "generated t.b",
+        ["(a * 3)", '"a" * 2', "with a = "],
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "change", "place", "words"), CHANGED.values(), ids=CHANGED)
+def test_what_was_made_differently_is_named(case: Case, script: str, change: str, place: str, words: list[str]) -> None:
+    case.sqlite(script)
+    derived = case.make()
+    result = case.compared(derived, change)
+    (found,) = result["against"]
+    assert place == f"{found['kind']} {found['table']}{'.' if found['column'] else ''}{found['column']}"
+    assert all(word in found["detail"] for word in words), found
+    assert not result["fits"] and result["not_compared"] == []
+    # The statement that is named does what it says.
+    for statement in (part for part in found["detail"].split("; ") if part.startswith("ALTER TABLE")):
+        mended = case.compared(derived, statement.rsplit(" makes it", 1)[0].rsplit(" adds it", 1)[0])
+        assert mended["fits"] and mended["differences"] == [], mended
+
+
+NOCASE = {
+    "constraint": "CREATE TABLE p (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE UNIQUE)",
+    "index": "CREATE TABLE p (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE); CREATE UNIQUE INDEX i ON p (a)",
+}
+
+
+@pytest.mark.parametrize("script", NOCASE.values(), ids=NOCASE)
+def test_a_key_to_what_is_unique_without_case_is_asked_about(case: Case, script: str) -> None:
+    case.sqlite(f"{script}; CREATE TABLE t (b TEXT REFERENCES p (a))")
+    (problem,) = case.derived()["problems"]
+    assert problem["place"] == "t.foreign_key.b" and "NOCASE" in problem["text"]
+    case.make(decisions={"t.foreign_key.b": ""})
+    with pytest.raises(psycopg2.IntegrityError):
+        case.database.query("INSERT INTO p (a) VALUES ('x'), ('X')")
+
+
+def test_a_primary_key_without_case(case: Case) -> None:
+    case.sqlite(
+        "CREATE TABLE p (a TEXT COLLATE NOCASE PRIMARY KEY NOT NULL); CREATE TABLE t (b TEXT REFERENCES p);"
+        " INSERT INTO p VALUES ('x'); INSERT INTO t VALUES ('x')"
+    )
+    derived = case.make()
+    assert [note["place"] for note in derived["notes"]] == ["p.unique.a"]
+    case.move()
+    with pytest.raises(psycopg2.IntegrityError):
+        case.database.query("INSERT INTO p (a) VALUES ('X')")
+
+
+def test_a_key_to_what_an_index_makes_unique(case: Case) -> None:
+    case.sqlite(
+        "CREATE TABLE a (b INT REFERENCES p (n) ON DELETE SET NULL); CREATE TABLE p (n INT);"
+        " CREATE UNIQUE INDEX i ON p (n)"
+    )
+    assert len(case.make()["model"]["a"]["foreign_keys"]) == 1
 
 
 def test_a_decision_over_nothing_is_a_problem(case: Case) -> None:

@@ -281,7 +281,9 @@ def model_of(target_metadata: Any, schema: str) -> Dict[str, Any]:
     from sqlalchemy import UniqueConstraint
     from sqlalchemy.dialects import postgresql
 
-    dialect = postgresql.dialect()
+    # The parameter style is one that doubles no percent sign.
+    dialect = postgresql.dialect(paramstyle="named")
+    compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
     tables = {}
     for metadata in metadata_list(target_metadata):
         for table in metadata.tables.values():
@@ -299,6 +301,7 @@ def model_of(target_metadata: Any, schema: str) -> Dict[str, Any]:
                     "default": bool(computed is None and (column.server_default is not None or column is counter)),
                     "generated": computed is not None,
                     "identity": ("a" if identity.always else "d") if identity is not None else "",
+                    "expression": expression_of(compiler, column),
                 }
             unique = [item.columns.keys() for item in table.constraints if isinstance(item, UniqueConstraint)]
             unique += [item.columns.keys() for item in table.indexes if item.unique and plain(item)]
@@ -309,9 +312,60 @@ def model_of(target_metadata: Any, schema: str) -> Dict[str, Any]:
                 "foreign_keys": sorted((foreign_key(item, schema) for item in table.foreign_key_constraints), key=str),
                 "unique": sorted(set_of(unique)),
                 "indexed": sorted(set_of(indexed + unique + [table.primary_key.columns.keys()])),
+                "checks": sorted(checks_of(compiler, table), key=str),
                 "enums": enums,
             }
     return tables
+
+
+def expression_of(compiler: Any, column: Any) -> Optional[str]:
+    """The SQL of a default or a generated column; None without one, an empty text where SQLAlchemy cannot write it."""
+    from sqlalchemy.schema import DefaultClause
+
+    computed = getattr(column, "computed", None)
+    if computed is not None:
+        return written(compiler, computed.sqltext)
+    if not isinstance(column.server_default, DefaultClause):
+        return None
+    try:
+        return str(compiler.get_column_default_string(column))
+    except Exception:
+        return ""
+
+
+def written(compiler: Any, expression: Any) -> str:
+    """I(expression) as it stands in a CREATE TABLE; empty where SQLAlchemy cannot write it."""
+    try:
+        return str(compiler.sql_compiler.process(expression, include_table=False, literal_binds=True))
+    except Exception:
+        return ""
+
+
+def checks_of(compiler: Any, table: Any) -> List[Dict[str, str]]:
+    """The CHECK constraints that PostgreSQL gets: those of SQLAlchemy's Boolean, for one, are not among them."""
+    from sqlalchemy import CheckConstraint
+
+    found = []
+    # One that is written beside a column belongs to that column only.
+    of_columns = [constraint for column in table.columns for constraint in column.constraints]
+    for constraint in [*table.constraints, *(item for item in of_columns if item not in table.constraints)]:
+        rule = getattr(constraint, "_create_rule", None)
+        conditional = getattr(constraint, "_should_create_for_compiler", None)  # since SQLAlchemy 2.0
+        made = conditional(compiler) if conditional is not None else rule is None or rule(compiler)
+        if isinstance(constraint, CheckConstraint) and made:
+            item = {"name": constraint_name(compiler, constraint), "expression": written(compiler, constraint.sqltext)}
+            found.append(item)
+    return found
+
+
+def constraint_name(compiler: Any, constraint: Any) -> str:
+    """The name that a constraint gets, by the metadata's naming convention as well; empty where PostgreSQL makes one up."""
+    try:
+        name = compiler.preparer.format_constraint(constraint) if constraint.name is not None else None
+    except Exception:
+        return ""
+    quoted = (name or "").strip()
+    return quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
 
 
 def plain(index: Any, partial: bool = False) -> bool:
@@ -339,7 +393,25 @@ def foreign_key(constraint: Any, schema: str) -> Dict[str, Any]:
         "parent": table_key(parent.schema, parent.name, schema),
         "parent_columns": [element.column.name for element in elements],
         "name": str(constraint.name or ""),
+        "on_delete": action_of(constraint.ondelete),
+        "on_update": action_of(constraint.onupdate),
+        "deferrable": deferral_of(constraint),
     }
+
+
+def action_of(words: Optional[str]) -> str:
+    """ON DELETE's or ON UPDATE's, as PostgreSQL spells it; what is not declared is NO ACTION."""
+    return " ".join((words or "NO ACTION").upper().split("(")[0].split())
+
+
+def deferral_of(constraint: Any) -> Optional[str]:
+    """When a foreign key is looked at; None where nothing is declared."""
+    deferred = (constraint.initially or "").upper() == "DEFERRED"
+    if constraint.deferrable is None and not constraint.initially:
+        return None
+    if constraint.deferrable is False or not (constraint.deferrable or deferred):
+        return "NOT DEFERRABLE"
+    return "DEFERRABLE INITIALLY DEFERRED" if deferred else "DEFERRABLE"
 
 
 # --- what schema_enhancements has made

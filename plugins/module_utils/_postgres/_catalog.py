@@ -12,15 +12,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
-from .._transfer._model import ForeignKey, TargetColumn, TargetTable
+from .._transfer._model import Check, ForeignKey, TargetColumn, TargetTable
 from .._transfer._types import SqlType, parse_type
 from ._session import Session
 
 _COLUMNS = """
 SELECT c.relname, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef, a.attgenerated,
-       a.attidentity
+       a.attidentity, pg_get_expr(d.adbin, d.adrelid)
   FROM pg_class c
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
  ORDER BY c.relname, a.attnum
 """
@@ -51,12 +52,25 @@ SELECT c.relname, k.conname,
        (SELECT array_agg(a.attname::text ORDER BY o.n) FROM unnest(k.conkey) WITH ORDINALITY AS o (num, n)
           JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.num),
        (SELECT array_agg(a.attname::text ORDER BY o.n) FROM unnest(k.confkey) WITH ORDINALITY AS o (num, n)
-          JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = o.num)
+          JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = o.num),
+       k.confdeltype::text, k.confupdtype::text, k.condeferrable, k.condeferred
   FROM pg_constraint k
   JOIN pg_class c ON c.oid = k.conrelid
   JOIN pg_class p ON p.oid = k.confrelid
   JOIN pg_namespace pn ON pn.oid = p.relnamespace
  WHERE k.contype = 'f' AND k.conparentid = 0 AND c.relnamespace = to_regnamespace(quote_ident(%s))
+ ORDER BY c.relname, k.conname
+"""
+
+_ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+#: CHECK constraints that are enforced (those that are not came with PostgreSQL 18).
+_CHECKS = """
+SELECT c.relname, k.conname, pg_get_expr(k.conbin, k.conrelid)
+  FROM pg_constraint k
+  JOIN pg_class c ON c.oid = k.conrelid
+ WHERE k.contype = 'c' AND c.relnamespace = to_regnamespace(quote_ident(%s))
+   AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
  ORDER BY c.relname, k.conname
 """
 
@@ -97,7 +111,7 @@ def read_tables(session: Session, schema: str) -> List[TargetTable]:
     columns: Dict[str, List[TargetColumn]] = defaultdict(list)
     rows = session.query(_COLUMNS, (schema,))
     types.resolve([(row[3], row[4]) for row in rows])
-    for table, name, _number, oid, modifier, not_null, has_default, generated, identity in rows:
+    for table, name, _number, oid, modifier, not_null, has_default, generated, identity, expression in rows:
         resolved = types.of(oid, modifier)
         columns[table].append(
             TargetColumn(
@@ -107,11 +121,15 @@ def read_tables(session: Session, schema: str) -> List[TargetTable]:
                 has_default=bool((has_default and not generated) or resolved.has_default),
                 generated=bool(generated),
                 identity=identity or "",
+                expression=expression,
             )
         )
     foreign: Dict[str, List[ForeignKey]] = defaultdict(list)
-    for table, name, parent, child_columns, parent_columns in session.query(_FOREIGN_KEYS, (schema,)):
-        foreign[table].append(ForeignKey(tuple(child_columns), parent, tuple(parent_columns), name))
+    for table, name, parent, child_columns, parent_columns, *behaviour in session.query(_FOREIGN_KEYS, (schema,)):
+        foreign[table].append(_foreign_key(name, parent, child_columns, parent_columns, *behaviour))
+    checks: Dict[str, List[Check]] = defaultdict(list)
+    for table, name, expression in session.query(_CHECKS, (schema,)):
+        checks[table].append(Check(name, expression))
     primary: Dict[str, Tuple[str, ...]] = {}
     unique: Dict[str, List[Tuple[str, ...]]] = defaultdict(list)
     indexed: Dict[str, List[Tuple[str, ...]]] = defaultdict(list)
@@ -132,9 +150,26 @@ def read_tables(session: Session, schema: str) -> List[TargetTable]:
             foreign_keys=tuple(foreign[name]),
             unique=tuple(unique[name]),
             indexed=tuple(indexed[name]),
+            checks=tuple(checks[name]),
         )
         for (name,) in session.query(_TABLES, (schema,))
     ]
+
+
+def _foreign_key(
+    name: str,
+    parent: str,
+    columns: Sequence[str],
+    parent_columns: Sequence[str],
+    on_delete: str,
+    on_update: str,
+    deferrable: bool,
+    deferred: bool,
+) -> ForeignKey:
+    moment = "DEFERRABLE INITIALLY DEFERRED" if deferred else "DEFERRABLE" if deferrable else "NOT DEFERRABLE"
+    return ForeignKey(
+        tuple(columns), parent, tuple(parent_columns), name, _ACTIONS[on_delete], _ACTIONS[on_update], moment
+    )
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from .._errors import MappingError
-from ._model import ForeignKey, TargetColumn, TargetTable
+from ._model import Check, ForeignKey, TargetColumn, TargetTable
 from ._types import parse_type
 
 
@@ -34,9 +34,11 @@ def _table(name: str, document: Mapping[str, Any], schema: str) -> TargetTable:
             name=column,
             type=parse_type(facts["type"], enums),
             not_null=not facts["nullable"] or column in primary,
-            has_default=bool(facts.get("default")),
+            # PostgreSQL keeps no default of NULL.
+            has_default=bool(facts.get("default")) and not _is_null(facts.get("expression")),
             generated=bool(facts.get("generated")),
             identity=facts.get("identity") or "",
+            expression=None if _is_null(facts.get("expression")) else facts.get("expression"),
         )
         for column, facts in document["columns"].items()
     )
@@ -52,7 +54,18 @@ def _table(name: str, document: Mapping[str, Any], schema: str) -> TargetTable:
         foreign_keys=tuple(_foreign_key(key) for key in document.get("foreign_keys") or ()),
         unique=unique,
         indexed=indexed + tuple(key for key in unique if key not in indexed),
+        checks=_checks(document.get("checks")),
     )
+
+
+def _checks(documents: Optional[Sequence[Mapping[str, str]]]) -> Optional[Tuple[Check, ...]]:
+    if documents is None:
+        return None
+    return tuple(Check(document.get("name") or "", document["expression"]) for document in documents)
+
+
+def _is_null(expression: Optional[str]) -> bool:
+    return (expression or "").strip("() ").upper() == "NULL"
 
 
 def _sets(lists: Sequence[Sequence[str]]) -> Tuple[Tuple[str, ...], ...]:
@@ -61,5 +74,11 @@ def _sets(lists: Sequence[Sequence[str]]) -> Tuple[Tuple[str, ...], ...]:
 
 def _foreign_key(document: Mapping[str, Any]) -> ForeignKey:
     return ForeignKey(
-        tuple(document["columns"]), document["parent"], tuple(document["parent_columns"]), document.get("name") or ""
+        columns=tuple(document["columns"]),
+        parent=document["parent"],
+        parent_columns=tuple(document["parent_columns"]),
+        name=document.get("name") or "",
+        on_delete=document.get("on_delete"),
+        on_update=document.get("on_update"),
+        deferrable=document.get("deferrable"),
     )

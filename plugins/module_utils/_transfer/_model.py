@@ -12,12 +12,27 @@ from ._types import SqlType
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """Columns of a child and what they point at. I(parent_columns) are always resolved (never left out)."""
+    """Columns of a child and what they point at. I(parent_columns) are always resolved (never left out).
+
+    I(on_delete) and I(on_update) are in PostgreSQL's words (V(NO ACTION), V(CASCADE) ...); I(deferrable) is
+    V(NOT DEFERRABLE), V(DEFERRABLE) or V(DEFERRABLE INITIALLY DEFERRED). None is where nobody says.
+    """
 
     columns: Tuple[str, ...]
     parent: str
     parent_columns: Tuple[str, ...]
     name: str = ""
+    on_delete: Optional[str] = None
+    on_update: Optional[str] = None
+    deferrable: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A CHECK constraint of the target. I(expression) is PostgreSQL's SQL, empty where nobody can write it."""
+
+    name: str
+    expression: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,11 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class TargetColumn:
-    """One column of a PostgreSQL table. I(identity) is V(a) (always), V(d) (by default) or empty."""
+    """One column of a PostgreSQL table. I(identity) is V(a) (always), V(d) (by default) or empty.
+
+    I(expression) is the SQL of its default or, where it is generated, of its value; empty where nobody can write it,
+    None where there is none or nobody says. It is no part of what identifies a column (M(_proofs)).
+    """
 
     name: str
     type: SqlType
@@ -74,6 +93,7 @@ class TargetColumn:
     has_default: bool = False
     generated: bool = False
     identity: str = ""
+    expression: Optional[str] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,7 @@ class TargetTable:
     """One table of the target, as its catalog (or the application's metadata) has it.
 
     I(indexed) lists the column sets of b-tree indexes over plain columns, unique or not, primary key included;
-    I(unique) those of unique constraints and full (not partial) unique indexes.
+    I(unique) those of unique constraints and full (not partial) unique indexes. I(checks) is None where nobody says.
     """
 
     schema: str
@@ -91,6 +111,7 @@ class TargetTable:
     foreign_keys: Tuple[ForeignKey, ...] = ()
     unique: Tuple[Tuple[str, ...], ...] = ()
     indexed: Tuple[Tuple[str, ...], ...] = ()
+    checks: Optional[Tuple[Check, ...]] = None
 
     def column(self, name: str) -> Optional[TargetColumn]:
         for column in self.columns:

@@ -42,6 +42,12 @@ class Wrapped(sa.types.TypeDecorator[Any]):
         return dialect.type_descriptor(sa.String())
 
 
+class Unwritten(sa.sql.expression.ColumnElement[int]):
+    """What SQLAlchemy has no SQL for."""
+
+    inherit_cache = True
+
+
 @pytest.mark.parametrize(
     ("column_type", "spelling", "enums"),
     [
@@ -109,10 +115,82 @@ def test_columns_keys_and_indexes() -> None:
     }
     assert model["primary_key"] == ["id"]
     assert model["foreign_keys"] == [
-        {"columns": ["a", "b"], "parent": "parent", "parent_columns": ["a", "b"], "name": "fk"}
+        {
+            "columns": ["a", "b"],
+            "parent": "parent",
+            "parent_columns": ["a", "b"],
+            "name": "fk",
+            "on_delete": "NO ACTION",
+            "on_update": "NO ACTION",
+            "deferrable": None,
+        }
     ]
     assert model["unique"] == [["a"], ["a", "b"], ["e"]]
     assert model["indexed"] == [["a"], ["a", "b"], ["b"], ["e"], ["id"], ["made"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ("NO ACTION", "NO ACTION", None)),
+        ({"ondelete": "cascade", "onupdate": "SET  NULL"}, ("CASCADE", "SET NULL", None)),
+        ({"ondelete": "SET NULL (a)", "deferrable": True}, ("SET NULL", "NO ACTION", "DEFERRABLE")),
+        ({"deferrable": True, "initially": "deferred"}, ("NO ACTION", "NO ACTION", "DEFERRABLE INITIALLY DEFERRED")),
+        ({"initially": "DEFERRED"}, ("NO ACTION", "NO ACTION", "DEFERRABLE INITIALLY DEFERRED")),
+        ({"deferrable": False}, ("NO ACTION", "NO ACTION", "NOT DEFERRABLE")),
+        ({"initially": "IMMEDIATE"}, ("NO ACTION", "NO ACTION", "NOT DEFERRABLE")),
+    ],
+)
+def test_what_a_foreign_key_does(options: dict[str, Any], expected: tuple[str | None, ...]) -> None:
+    metadata = sa.MetaData()
+    sa.Table("p", metadata, sa.Column("a", sa.Integer, primary_key=True))
+    sa.Table("t", metadata, sa.Column("a", sa.Integer, sa.ForeignKey("p.a", **options)))
+    (key,) = _driver.model_of(metadata, "public")["t"]["foreign_keys"]
+    assert (key["on_delete"], key["on_update"], key["deferrable"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "expression"),
+    [
+        (sa.Column("c", sa.Integer), None),
+        (sa.Column("c", sa.Integer, default=3), None),
+        (sa.Column("c", sa.Integer, primary_key=True), None),
+        (sa.Column("c", sa.Integer, sa.Identity()), None),
+        (sa.Column("c", sa.String, server_default="it's 5%"), "'it''s 5%'"),
+        (sa.Column("c", sa.DateTime, server_default=sa.func.now()), "now()"),
+        (sa.Column("c", sa.Boolean, server_default=sa.false()), "false"),
+        (sa.Column("c", sa.JSON, server_default=sa.text("'{\"a\"\\:1}'")), """'{"a":1}'"""),
+        (sa.Column("c", sa.Integer, server_default=Unwritten()), ""),
+        (sa.Column("c", sa.Integer, server_default=sa.FetchedValue()), None),
+        (sa.Column("c", sa.Integer, sa.Computed("id % 2")), "id % 2"),
+    ],
+)
+def test_defaults_and_generated_columns_as_sql(column: sa.Column[Any], expression: str | None) -> None:
+    table = sa.Table("t", sa.MetaData(), column)
+    assert _driver.model_of(table.metadata, "public")["t"]["columns"]["c"]["expression"] == expression
+
+
+def test_checks_that_postgresql_gets() -> None:
+    kind = sa.Enum("A", "it's", native_enum=False, create_constraint=True, name="kind")
+    table = sa.Table(
+        "t",
+        sa.MetaData(naming_convention={"ck": "ck_%(table_name)s_%(constraint_name)s"}),
+        sa.Column("a", sa.Integer, sa.CheckConstraint("a % 2 = 0", name="even")),
+        sa.Column("flag", sa.Boolean(create_constraint=True, name="flag")),
+        sa.Column("kind", kind),
+        sa.Column("native", sa.Enum("A", name="native", create_constraint=True)),
+    )
+    table.append_constraint(sa.CheckConstraint(table.c.a > 3, name=sa.schema.conv('In "quotes"')))
+    assert _driver.model_of(table.metadata, "public")["t"]["checks"] == [
+        {"name": 'In "quotes"', "expression": "a > 3"},
+        {"name": "ck_t_even", "expression": "a % 2 = 0"},
+        {"name": "ck_t_kind", "expression": "kind IN ('A', 'it''s')"},
+    ]
+
+
+def test_checks_without_names() -> None:
+    table = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Integer), sa.CheckConstraint("a > 0"))
+    assert _driver.model_of(table.metadata, "public")["t"]["checks"] == [{"name": "", "expression": "a > 0"}]
 
 
 @pytest.mark.parametrize(("schema", "key"), [(None, "t"), ("public", "t"), ("other", "other.t")])

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import MappingError
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._declared import tables_from_model
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import ForeignKey
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import Check, ForeignKey
 
 MODEL: dict[str, Any] = {
     "tool": {
@@ -50,6 +50,29 @@ def test_a_primary_key_is_never_null() -> None:
     server = tables_from_model(MODEL, "public")[0]
     assert server.columns[0].not_null
     assert server.unique == server.indexed == (("id",),)
+
+
+def test_what_nobody_says_is_not_expected() -> None:
+    server, tool = tables_from_model(MODEL, "app")
+    assert (server.checks, tool.foreign_keys[0].on_delete, tool.columns[0].expression) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("expression", "has_default", "kept"),
+    [("3", True, "3"), ("", True, ""), (None, True, None), ("NULL", False, None), ("(null)", False, None)],
+)
+def test_a_default_of_null_is_none(expression: str, has_default: bool, kept: str | None) -> None:
+    column = {"type": "INTEGER", "nullable": True, "default": True, "expression": expression}
+    (table,) = tables_from_model({"t": {"columns": {"a": column}}}, "public")
+    assert (table.columns[0].has_default, table.columns[0].expression) == (has_default, kept)
+
+
+def test_what_is_said_of_checks_and_keys() -> None:
+    key = {"columns": ["a"], "parent": "p", "parent_columns": ["b"], "on_delete": "CASCADE", "on_update": "NO ACTION"}
+    model = {"t": {"columns": {}, "checks": [{"name": "", "expression": "a > 0"}], "foreign_keys": [key]}}
+    (table,) = tables_from_model(model, "public")
+    assert table.checks == (Check("", "a > 0"),)
+    assert table.foreign_keys == (ForeignKey(("a",), "p", ("b",), "", "CASCADE", "NO ACTION", None),)
 
 
 @pytest.mark.parametrize(
