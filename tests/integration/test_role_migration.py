@@ -94,6 +94,7 @@ class Installation:
             "migration_environment_absent": ["DATABASE_PATH"],
             "migration_services_stop": [[*service, "stop"]],
             "migration_services_start": [[*service, "start"]],
+            "migration_rollback_services_start": [[*service, "start-on-sqlite"]],
             "migration_health_checks": [self.check(f"server +{SERVERS}")],
             "mcps_progress": "never",
             **self.extra,
@@ -218,6 +219,7 @@ def test_there_and_back(installation: Installation) -> None:
     assert installation.environment_file.read_text(encoding="utf-8") == old_environment
     assert not installation.refuses_writes()
     assert installation.stats() == on_sqlite
+    assert installation.services[-2:] == ["stop", "start-on-sqlite"]
     assert installation.journal["outcome"] == "rolled_back"
     installation.run(ROLLBACK).succeeded(changed=False)
 
@@ -265,7 +267,7 @@ def test_a_failing_health_check_undoes_the_switch(installation: Installation) ->
     run.failed("The switch is undone", "Nothing was written to PostgreSQL meanwhile")
     assert installation.environment_file.read_text(encoding="utf-8") == before
     assert not installation.refuses_writes()
-    assert installation.services == ["stop", "start", "stop", "start"]
+    assert installation.services == ["stop", "start", "stop", "start-on-sqlite"]
     assert installation.journal["phases"]["switch"]["state"] == "undone"
     assert "Health check" in installation.report["verdict"]["error"]
     installation.sqlite("UPDATE server SET name = 'written in between' WHERE id = 9")
@@ -278,7 +280,7 @@ def test_services_that_cannot_be_stopped_leave_sqlite_in_service(installation: I
     installation.run(MIGRATE, extra=stuck).failed("still at work", "The fence is down again")
     assert not installation.refuses_writes()
     assert installation.on_sqlite()
-    assert installation.services == ["start"]
+    assert installation.services == ["start-on-sqlite"]
     installation.run(MIGRATE).succeeded(changed=True)
     assert installation.refuses_writes()
 
