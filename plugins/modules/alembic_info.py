@@ -167,9 +167,18 @@ model:
     server:
       columns:
         id: {type: INTEGER, nullable: false, default: true, generated: false, identity: ""}
-        host_type: {type: hosttype, nullable: false, default: false, generated: false, identity: ""}
+        host_type: {type: hosttype, nullable: false, default: true, generated: false, identity: "", expression: "'NPM'"}
       primary_key: [id]
-      foreign_keys: []
+      foreign_keys:
+        - columns: [author_id]
+          parent: author
+          parent_columns: [id]
+          name: server_author_id_fkey
+          on_delete: CASCADE
+          on_update: NO ACTION
+          deferrable: null
+      checks:
+        - {name: ck_server_stars, expression: stars >= 0}
       unique: []
       indexed: [[host_type], [id]]
       enums:
