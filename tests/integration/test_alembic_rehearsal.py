@@ -286,6 +286,20 @@ def test_drift_and_foreign_keys_without_an_index(trial: Trial) -> None:
     assert result["unindexed"] == [{"table": "more", "columns": ["of"], "parent": "parent"}]
 
 
+@pytest.mark.parametrize(("default", "against"), [("'new'", []), ("'old'", ["parent.name"])], ids=["same", "other"])
+def test_a_default_of_another_value_is_known_beforehand(trial: Trial, default: str, against: list[str]) -> None:
+    """Alembic's autogenerate does not look at it, unless it is told to."""
+    name = 'sa.Column("name", sa.String, nullable=False'
+    whole(trial, up=CREATE_PARENT.replace(name, f'{name}, server_default=sa.text("{default}")'))
+    model = trial.project.folder / "model.py"
+    model.write_text(model.read_text().replace(name, f'{name}, server_default="new"'))
+    result = done(trial.rehearse(downgrade=False))
+    assert result["up"] and result["drift"] == []
+    assert [f"{item['table']}.{item['column']}" for item in result["against"]] == against
+    for item in result["against"]:
+        assert item["kind"] == "default" and "'old'" in item["detail"] and "'new'" in item["detail"]
+
+
 def test_what_the_sqlite_database_has_besides(trial: Trial, tmp_path: Path) -> None:
     whole(trial)
     source = tmp_path / "live.db"

@@ -18,15 +18,14 @@ from .._argspec import Spec
 from .._errors import ApplicationError, TargetError
 from .._postgres._catalog import read_tables
 from .._postgres._script import run_script, try_script
-from .._postgres._session import connect
+from .._postgres._session import Session, connect
 from .._postgres._throwaway import objects, prepared, throwaway, unindexed
 from .._sqlite._source import SqliteSource
 from .._transfer._counterparts import missing_counterparts
-from .._transfer._declared import tables_from_model
-from .._transfer._expected import accepted, differences, with_drift
+from .._transfer._expected import accepted, with_drift
 from .._transfer._mapping import options_from_params, plan_mapping
-from .._transfer._model import TargetTable
 from ._alembic import patches_spec, script_failure
+from ._compare import held_against
 from ._runner import Outcome, Task
 
 __all__ = ["argument_spec", "plain_values", "rehearse"]
@@ -255,17 +254,17 @@ class _Rehearsal:
         with connect(place, "rehearsal") as session:
             self.found.unindexed = unindexed(session, self.schema)
             tables = read_tables(session, self.schema)
-            self.found.against = self._against(facts, tables)
+            self.found.against = self._against(facts, session)
             if self.params["source"]:
                 with SqliteSource.open(self.params["source"]) as source:
                     mapping = plan_mapping(source.tables(), tables, options_from_params(self.params))
                 problems = [*mapping.problems, *missing_counterparts(mapping)]
                 self.found.schema = [problem.as_dict() for problem in problems]
 
-    def _against(self, facts: Mapping[str, Any], tables: Sequence[TargetTable]) -> List[Dict[str, str]]:
+    def _against(self, facts: Mapping[str, Any], session: Session) -> List[Dict[str, str]]:
         """What would keep a migration from going on with this schema (schema_compare_info's V(against))."""
-        own = {name: table for name, table in facts["model"].items() if "." not in name}
-        found = with_drift(differences(tables_from_model(own, self.schema), tables), facts["drift"])
+        _, comparison = held_against(session, self.schema, facts["model"])
+        found = with_drift(comparison.differences, facts["drift"])
         # Where nobody's revisions have made the tables, nothing may differ.
         strict = self.params["strategy"] == "metadata"
         return [
