@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from psycopg2 import sql
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
 from support.browser import headless_browser
@@ -110,10 +111,19 @@ class Shown:
         self.driver = driver
 
     def texts(self, selector: str) -> list[str]:
-        return [element.text for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        return self._of_each(selector, lambda element: element.text)
 
     def links(self, selector: str) -> list[str]:
-        return [str(element.get_attribute("href")) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        return self._of_each(selector, lambda element: str(element.get_attribute("href")))
+
+    def _of_each(self, selector: str, what: Callable[[Any], str]) -> list[str]:
+        """A page that gives way to the next one between two questions is asked again."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return [what(element) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+            except StaleElementReferenceException:
+                assert time.monotonic() < deadline, "the page does not come to rest"
 
     def click(self, selector: str) -> None:
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
