@@ -22,6 +22,7 @@ description:
     C(full_page_writes), writes are called not comparable.
   - For what does not hold it looks for settings of a session and for indexes with which it is faster
     (RV(promises[].tuned)). Each is tried in a transaction that is rolled back.
+  - The tables are vacuumed and analyzed first, as the server does by itself some minutes after a load, where O(login_user) may.
   - The operator's data is never changed. Queries run on a copy of O(source) and in read-only transactions, writes go to
     a scratch table with the columns and indexes of a real one, in that copy and in a schema C(mcps_workload) of the
     database. Copy and schema are removed at the end.

@@ -257,9 +257,8 @@ class _Derivation:
             lines.append(f"PRIMARY KEY ({', '.join(map(identifier, table['primary_key']))})")
             by_name = {column["name"]: column for column in table["columns"]}
             key = {"unique": True, "columns": [by_name[column] for column in table["primary_key"]]}
-            self._folding(
-                table, key, table["primary_key"]
-            )  # It regards case, and keeps its promise by an index besides.
+            # The key itself regards case: an index besides keeps the promise of one that does not.
+            self._folding(table, key, table["primary_key"])
         for index in table["indexes"]:
             if index["constraint"]:
                 lines += self._unique(table, index)

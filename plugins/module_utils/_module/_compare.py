@@ -11,7 +11,7 @@ from .._postgres._catalog import read_tables
 from .._postgres._expressions import Expressions
 from .._postgres._session import Session, connect
 from .._transfer._declared import tables_from_model
-from .._transfer._expected import Comparison, Difference, accepted, compared, with_drift
+from .._transfer._expected import Comparison, Difference, accepted, compared, standing, with_drift
 from ._runner import Outcome, Task
 
 
@@ -32,11 +32,7 @@ def compare(task: Task) -> Outcome:
     with connect(params, "compare") as session:
         tables, comparison = held_against(session, params["target_schema"], params["model"])
     found = with_drift(comparison.differences, params["drift"])
-    against = [
-        difference
-        for difference in found
-        if (params["strict"] or difference.severity == "error") and not accepted(difference, params["accept"])
-    ]
+    against = standing(found, params["strict"], params["accept"])
     unknown = [difference for difference in comparison.not_compared if not accepted(difference, params["accept"])]
     return Outcome(
         result={

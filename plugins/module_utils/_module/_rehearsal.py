@@ -22,7 +22,7 @@ from .._postgres._session import Session, connect
 from .._postgres._throwaway import objects, prepared, throwaway, unindexed
 from .._sqlite._source import SqliteSource
 from .._transfer._counterparts import missing_counterparts
-from .._transfer._expected import accepted, with_drift
+from .._transfer._expected import standing, with_drift
 from .._transfer._mapping import options_from_params, plan_mapping
 from ._alembic import patches_spec, script_failure
 from ._compare import held_against
@@ -267,11 +267,7 @@ class _Rehearsal:
         found = with_drift(comparison.differences, facts["drift"])
         # Where nobody's revisions have made the tables, nothing may differ.
         strict = self.params["strategy"] == "metadata"
-        return [
-            difference.as_dict()
-            for difference in found
-            if (strict or difference.severity == "error") and not accepted(difference, self.params["accept"])
-        ]
+        return [difference.as_dict() for difference in standing(found, strict, self.params["accept"])]
 
     # --- back
 

@@ -161,19 +161,12 @@ class Expressions:
     @contextmanager
     def _probe(self, of: Sequence[TargetColumn]) -> Iterator[None]:
         """A temporary table with the columns I(of), plain ones, which is gone after the block."""
-        with self._session.transaction():
-            self._session.execute("SAVEPOINT mcps_probe")
-            try:
-                self._session.pin_path()
-                made = [compose("{name} {kind}", name=identifier(c.name), kind=raw(str(c.type))) for c in of]
-                statement = compose("CREATE TEMPORARY TABLE {p} ({c})", p=identifier(_PROBE[1]), c=comma(made))
-                self._session.execute(statement)
-                self._session.use_application_path(self._schema)
-                yield
-            finally:
-                if self._session.alive:
-                    self._session.execute("ROLLBACK TO SAVEPOINT mcps_probe")
-                    self._session.execute("RELEASE SAVEPOINT mcps_probe")
+        with self._session.undone():
+            self._session.pin_path()
+            made = [compose("{name} {kind}", name=identifier(c.name), kind=raw(str(c.type))) for c in of]
+            self._session.execute(compose("CREATE TEMPORARY TABLE {p} ({c})", p=identifier(_PROBE[1]), c=comma(made)))
+            self._session.use_application_path(self._schema)
+            yield
 
     def _add(self, name: str, kind: str, expression: str, words: str) -> None:
         self._session.execute(

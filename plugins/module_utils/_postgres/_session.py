@@ -99,6 +99,10 @@ def columns(names: Sequence[str]) -> Statement:
     return comma([identifier(name) for name in names])
 
 
+class _TakenBack(Exception):
+    """Ends what is to be undone."""
+
+
 class Session:
     """One connection. Outside of M(transaction) every statement is a transaction of its own.
 
@@ -213,6 +217,13 @@ class Session:
                 self.execute("RELEASE SAVEPOINT mcps_part")
             raise
         self.execute("RELEASE SAVEPOINT mcps_part")
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """A transaction, or a part of the one around, that is taken back at the end, whatever came of it."""
+        with suppress(_TakenBack), self.savepoint() if self._depth else self.transaction():
+            yield
+            raise _TakenBack
 
     def export_snapshot(self) -> str:
         """The name by which others see what this transaction sees, for as long as it lasts."""

@@ -127,6 +127,15 @@ def with_drift(listed: Sequence[Difference], drift: Sequence[Mapping[str, str]])
     return whole
 
 
+def standing(listed: Sequence[Difference], strict: bool, accept: Sequence[str]) -> List[Difference]:
+    """Those of I(listed) that stand against the schema: errors, with I(strict) all, but for what an operator accepts."""
+    return [
+        difference
+        for difference in listed
+        if (strict or difference.severity == "error") and not accepted(difference, accept)
+    ]
+
+
 def accepted(difference: Difference, patterns: Sequence[str]) -> bool:
     """Whether one of I(patterns) (shell wildcards) is for V(kind table) or V(kind table.column)."""
     place = f"{difference.table}.{difference.column}" if difference.column else difference.table

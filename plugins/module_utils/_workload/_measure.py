@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -329,9 +328,8 @@ class Measurement:
             here, there = scratch.example(name, "sqlite"), scratch.example(name, "psycopg2")
             if here is None or there is None:
                 continue
-            with suppress(_Undone), self._session.transaction():
+            with self._session.undone():
                 self._add("writes", name, here, there)
-                raise _Undone
 
     def _keep(
         self,
@@ -360,10 +358,6 @@ class Measurement:
                 "sqlite_plan": [row[3] for row in steps],
             }
         )
-
-
-class _Undone(Exception):
-    """Ends a transaction by a rollback."""
 
 
 def _holds(promise: str, case: Case) -> bool:

@@ -64,13 +64,10 @@ class Tuner:
 
     def improve(self, query: Query) -> Optional[Tuned]:
         """The best combination for I(query), None where nothing makes it WORTH times as fast."""
-        found: Optional[Tuned] = None
-        with suppress(_Undone), self._session.transaction():
+        with self._session.undone():
             self._session.execute("SET LOCAL search_path TO DEFAULT")
             self._session.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._limit}s",))
-            found = self._improve(query)
-            raise _Undone
-        return found
+            return self._improve(query)
 
     def _improve(self, query: Query) -> Optional[Tuned]:
         before = self._tried(query, [])
@@ -104,14 +101,14 @@ class Tuner:
     def _tried(self, query: Query, changes: Sequence[Change]) -> Optional[Figures]:
         """The figures with these I(changes); None where the server refuses one (no right, unknown) or takes too long."""
         found: Optional[Figures] = None
-        with suppress(_Undone, TargetError), self._changed(changes):
+        with suppress(TargetError), self._changed(changes):
             found = self._run(query)
         return found
 
     def _plan(self, query: Query, changes: Sequence[Change]) -> Tuple[str, ...]:
         statement, parameters = _spelled(query)
         lines: List[str] = []
-        with suppress(_Undone, TargetError), self._changed(changes):
+        with suppress(TargetError), self._changed(changes):
             rows = self._session.query("EXPLAIN (ANALYZE, BUFFERS) " + statement, parameters[0] or None)
             lines = [row[0] for row in rows]
         return tuple(lines)
@@ -119,11 +116,10 @@ class Tuner:
     @contextmanager
     def _changed(self, changes: Sequence[Change]) -> Iterator[None]:
         """A part of the transaction in which the I(changes) are made, and that is taken back."""
-        with self._session.savepoint():
+        with self._session.undone():
             for text in (text for change in changes for text in change):
                 self._session.execute(text)
             yield
-            raise _Undone
 
     def _run(self, query: Query) -> Figures:
         """Repeat the query, its parameters in turn; the first time does not count."""
@@ -148,7 +144,3 @@ def _spelled(query: Query) -> Tuple[str, List[List[Any]]]:
 def _faster(one: Figures, other: Figures) -> bool:
     """Whether I(one) is faster by more than chance."""
     return (other.p50 or 0.0) >= WORTH * (one.p50 or 0.0)
-
-
-class _Undone(Exception):
-    """Ends a transaction or a savepoint by going back."""

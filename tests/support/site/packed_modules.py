@@ -5,7 +5,6 @@
 import hashlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import os
 import sys
 from types import CodeType, ModuleType
@@ -71,10 +70,13 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def sources() -> str:
-    """A hash over the content of everything that this collection's modules are made of, and where other collections lie."""
+    """A hash over this collection's sources of modules, and over what is installed beside it, by name and version."""
     found = hashlib.blake2b(digest_size=16)
     for entry in sys.path:
         found.update(entry.encode() + b"\0")
+        if os.path.isdir(entry):
+            installed = sorted(name for name in os.listdir(entry) if name.endswith(".dist-info"))
+            found.update("\0".join(installed).encode() + b"\0")
     for top in ("modules", "module_utils"):
         for folder, folders, files in os.walk(os.path.join(PLUGINS, top)):
             folders.sort()

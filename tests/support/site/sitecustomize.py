@@ -5,8 +5,8 @@
 Ansible sends each module as a zip file. Each run of ansible-playbook packs its modules anew, and on the other side Python
 compiles all of it anew for every task: a good half of what a task costs. Tests run the same modules thousands of times.
 
-Packed modules are kept by the hash of all sources that can go into one, compiled code by the hash of its source and name:
-either can only be found by the same source. What cannot be kept is made as ever.
+Packed modules are kept by the hash of this collection's sources and the versions of everything installed, compiled code by
+the hash of its source and name. What cannot be kept is made as ever.
 """
 
 import os
