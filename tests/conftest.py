@@ -55,16 +55,28 @@ def database(postgres: Server) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def run_module(tmp_path_factory: pytest.TempPathFactory, secrets_guard: SecretsGuard) -> ModuleRunner:
+def run_module(tmp_path_factory: pytest.TempPathFactory, secrets_guard: SecretsGuard) -> Iterator[ModuleRunner]:
     """Call it with a module's name and arguments: runs the module in a process of its own."""
     from support.ansible_runs import ModuleRunner
+    from support.quick_python import launcher
 
-    return ModuleRunner(tmp_path_factory.mktemp("modules"), secrets_guard)
+    runner = ModuleRunner(tmp_path_factory.mktemp("modules"), secrets_guard)
+    with launcher(runner.environment) as runner.python:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def quick_python() -> Iterator[str]:
+    """The interpreter of modules on this machine: it has started already."""
+    from support.quick_python import launcher
+
+    with launcher() as path:
+        yield path
 
 
 @pytest.fixture
-def playbook(tmp_path: Path, secrets_guard: SecretsGuard) -> PlaybookRunner:
+def playbook(tmp_path: Path, secrets_guard: SecretsGuard, quick_python: str) -> PlaybookRunner:
     """Call it with a playbook's path or a list of plays: runs ansible-playbook on this machine."""
     from support.ansible_runs import PlaybookRunner
 
-    return PlaybookRunner(tmp_path / "playbooks", secrets_guard)
+    return PlaybookRunner(tmp_path / "playbooks", secrets_guard, quick_python)

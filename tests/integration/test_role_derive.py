@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,6 @@ class Shop:
 
     def run(self, name: str, check: bool = False, **more: Any) -> Any:
         variables = {
-            "ansible_python_interpreter": sys.executable,
             "migration_application": "Shop",
             "migration_source": str(self.source),
             "migration_schema_strategy": "derive",

@@ -70,7 +70,6 @@ def test_a_file_of_others_arrives_whole(
     environment.write_text(f"DATABASE_URL=sqlite:///{source}\n")
     expected = rows(source)
     variables = {
-        "ansible_python_interpreter": sys.executable,
         "migration_source": str(source),
         "migration_schema_strategy": "derive",
         "migration_target_host": database.host,

@@ -58,7 +58,6 @@ class Application:
 
     def run(self, name: str = MIGRATE, check: bool = False, **more: Any) -> PlaybookRun:
         variables = {
-            "ansible_python_interpreter": sys.executable,
             "migration_source": str(self.source),
             "migration_alembic_project": str(self.project.folder),
             "migration_alembic_python": sys.executable,

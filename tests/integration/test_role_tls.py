@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,7 +59,7 @@ class Site:
             "tls_certificates": self.certificates,
             **others,
         }
-        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        local = {"ansible_connection": "local", "ansible_python_interpreter": self.run.python}
         return self.run(
             play(tasks_from),
             variables={name: value for name, value in variables.items() if value is not None},

@@ -42,6 +42,10 @@ class ModuleRunner:
         (package / "__init__.py").touch()
         (package / "module_utils").symlink_to(Path(ansible.__file__).parent / "module_utils")
         (collection / "postgres").symlink_to(ROOT)
+        #: What Python needs to know before it starts.
+        self.environment = {"PYTHONPATH": str(self._path), "PYTHONDONTWRITEBYTECODE": "1"}
+        #: The interpreter, where a test does not say which: one that begins with that environment.
+        self.python = sys.executable
 
     def __call__(
         self,
@@ -70,14 +74,14 @@ class ModuleRunner:
             "_ansible_tracebacks_for": [],
         }
         done = subprocess.run(
-            [str(python or sys.executable), "-B", str(RUNNER), f"{MODULES}.{name}"],
+            [str(python or self.python), str(RUNNER), f"{MODULES}.{name}"],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": payload}),
             capture_output=True,
             text=True,
             encoding="utf-8",
             timeout=timeout,
             check=False,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": str(self._path)},
+            env={**os.environ, **(environment or {}), **self.environment},
         )
         result = _only_document(done.stdout, done.stderr)
         # What went in comes back under "invocation" without what was marked as secret, so all of it is checked.
@@ -135,7 +139,9 @@ class PlaybookRun:
 class PlaybookRunner:
     """Runs ansible-playbook of the environment that the tests run in, with an inventory of this machine."""
 
-    def __init__(self, folder: Path, guard: SecretsGuard) -> None:
+    def __init__(self, folder: Path, guard: SecretsGuard, python: str = sys.executable) -> None:
+        #: The interpreter of this machine's modules.
+        self.python = python
         self._folder = folder
         self._guard = guard
         self._number = 0
@@ -171,7 +177,7 @@ class PlaybookRunner:
             path = folder / "playbook.yml"
             path.write_text(json.dumps(list(playbook)), encoding="utf-8")
         if inventory is None:
-            inventory = self.local_inventory(groups)
+            inventory = self.local_inventory(groups, self.python)
         if not isinstance(inventory, (str, Path)):
             inventory_path = folder / "inventory.yml"
             inventory_path.write_text(json.dumps(inventory), encoding="utf-8")
@@ -208,9 +214,9 @@ class PlaybookRunner:
         return PlaybookRun(done.returncode, done.stdout, done.stderr, read_recap(done.stdout))
 
     @staticmethod
-    def local_inventory(groups: Sequence[str]) -> dict[str, Any]:
-        """An inventory whose one host, this machine, is in all I(groups) and uses the Python of the tests."""
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    def local_inventory(groups: Sequence[str], python: str = sys.executable) -> dict[str, Any]:
+        """An inventory whose one host, this machine, is in all I(groups) and uses I(python)."""
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": python}
         return {
             "all": {
                 "hosts": {"localhost": variables},

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import secrets
-import subprocess
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
@@ -16,15 +14,12 @@ from .. import _endpoint
 from .._application import is_secret, passes, text
 from .._errors import ApplicationError
 from .._masking import Mask
-from . import _driver, _failure
+from . import _failure
 from ._patches import Rendered, Script
+from ._process import Interpreter
 
-#: All that stands on the command line: the program and its request come on standard input.
-BOOTSTRAP = (
-    "import json, sys; sys.path[:] = [entry for entry in sys.path if entry]; "
-    "request = json.loads(sys.stdin.buffer.read().decode('utf-8')); names = {'__name__': 'mcps_postgres_driver'}; "
-    "exec(compile(request.pop('program'), '<mcps.postgres>', 'exec'), names); names['main'](request)"
-)
+#: What the driver imports before it is asked anything, by the database driver of the URL.
+IMPORTS = {"asyncpg": ["asyncpg", "sqlalchemy.ext.asyncio"], "psycopg": ["psycopg"], "psycopg2": ["psycopg2"]}
 #: How much of what the application printed an error shows, from its end.
 OUTPUT_LENGTH = 4000
 
@@ -39,6 +34,7 @@ class Project:
     project_dir: str
     config_file: str
     python: str
+    driver: str
     url: str = field(repr=False)
     host: str
     port: Optional[int]
@@ -100,6 +96,7 @@ def project_from_params(params: Mapping[str, Any], inherited: Mapping[str, str])
         project_dir=project_dir,
         config_file=os.path.join(project_dir, config_file),
         python=params["python"],
+        driver=params["driver"],
         url=url,
         host=host,
         port=params["login_port"],
@@ -128,10 +125,11 @@ def require_files(project_dir: str, config_file: str, python: str) -> None:
 
 
 class Alembic:
-    """The application's Alembic. Every method starts a process of its own and raises ApplicationError."""
+    """The application's Alembic. Every method works in a process of its own and raises ApplicationError."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._interpreter: Optional[Interpreter] = None
         self.mask = Mask((*project.secrets, project.url))
 
     def inspect(self) -> Dict[str, Any]:
@@ -193,7 +191,6 @@ class Alembic:
         project = self._project
         marker = f"mcps.postgres {secrets.token_hex(16)} "
         request = {
-            "program": inspect.getsource(_driver),
             "marker": marker,
             "operation": operation,
             "config_file": project.config_file,
@@ -204,25 +201,16 @@ class Alembic:
             "schema": project.schema,
             **arguments,
         }
-        try:
-            done = subprocess.run(
-                [project.python, "-c", BOOTSTRAP],
-                input=json.dumps(request).encode("ascii"),
-                capture_output=True,
-                cwd=project.project_dir,
-                env=dict(project.environment),
-                check=False,
+        if self._interpreter is None or self._interpreter.ended:
+            self._interpreter = Interpreter(
+                project.python, project.project_dir, project.environment, IMPORTS.get(project.driver, [])
             )
-        except OSError as error:
-            raise ApplicationError(
-                f"{project.python} cannot be started: {error.strerror}.",
-                advice="Set python to the interpreter of the application's virtual environment.",
-            ) from error
+        reply = self._interpreter.ask(request)
         # The mask comes before the cut, which could fall within a secret.
-        output = self.mask(done.stderr.decode("utf-8", "replace"))[-OUTPUT_LENGTH:].strip()
-        document = read_answer(done.stdout.decode("utf-8", "replace"), marker)
+        output = self.mask(reply.errors)[-OUTPUT_LENGTH:].strip()
+        document = read_answer(reply.output, marker)
         if document is None:
-            raise _failure.no_answer(done.returncode, output, project.python)
+            raise _failure.no_answer(reply.status, output, project.python)
         if "failure" in document:
             raise _failure.explained(
                 masked(document["failure"], self.mask), output, project.python, project.project_dir

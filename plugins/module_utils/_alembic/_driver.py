@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside the application's own interpreter, where nothing of this collection can be imported.
 
-M(_client) sends this file's source and one request to it on standard input, and reads one line of JSON from its
-standard output. Whatever the application prints goes to standard error. Each process runs the application's env.py
-once, so that nothing that it keeps (engines, event loops) lives on into a second run.
+M(_process) sends this file's source and then requests to it on standard input, a line of JSON each, and reads a line of JSON
+for each from its standard output. Each request is carried out by a process that is forked for it and runs the application's
+env.py once, so that nothing that it keeps (engines, event loops) lives on into a second run. That process writes its answer to
+its standard output; whatever the application prints goes to standard error.
 
 Works with Python 3.7, Alembic 1.8 and SQLAlchemy 1.4, and all newer ones. Alembic's planning of a move between
 revisions has no public name; C(ScriptDirectory._upgrade_revs) and its two sisters are what its documentation of
@@ -14,14 +15,29 @@ EnvironmentContext tells callers to use.
 from __future__ import annotations
 
 import configparser
+import contextlib
+import gc
+import importlib
 import inspect
 import io
 import json
 import os
 import sys
+import tempfile
 import traceback
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
+#: What every request needs, whatever the application is.
+IMPORTS = (
+    "alembic.autogenerate",
+    "alembic.config",
+    "alembic.script",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.orm",
+)
+#: Of what a request's process writes, no more than this many bytes are sent on, from the end.
+OUTPUT_LENGTH = 64 << 20
+ERRORS_LENGTH = 1 << 20
 #: A longer statement or traceback is cut to this many characters.
 STATEMENT_LENGTH = 4000
 TRACEBACK_LENGTH = 20000
@@ -826,6 +842,45 @@ def end_with_parent() -> None:
         return
     if os.getppid() == 1:
         sys.exit("The module that started this is gone.")
+
+
+def serve(imports: List[str]) -> None:
+    """Import what requests need and I(imports); then carry out each line of standard input in a process of its own.
+
+    Writes a line of JSON for each: C(status) as subprocess counts it, C(output) and C(errors).
+    """
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    end_with_parent()
+    for name in (*IMPORTS, *imports):
+        with contextlib.suppress(Exception):  # Who needs it will say so.
+            importlib.import_module(name)
+    # What the requests' processes share with this one is not to be copied because a collection looks at it.
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin.buffer:
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            pid = os.fork()
+            if pid == 0:
+                with open(os.devnull, "rb") as nothing:
+                    for number, stream in enumerate((nothing, output, errors)):
+                        os.dup2(stream.fileno(), number)
+                main(json.loads(line.decode("ascii")))
+                return
+            _, status = os.waitpid(pid, 0)
+            reply = {
+                "status": -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
+                "output": end_of(output, OUTPUT_LENGTH),
+                "errors": end_of(errors, ERRORS_LENGTH),
+            }
+        replies.write(json.dumps(reply).encode("ascii") + b"\n")
+        replies.flush()
+
+
+def end_of(stream: BinaryIO, length: int) -> str:
+    """The last I(length) bytes of a file as text."""
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - length))
+    return stream.read().decode("utf-8", "replace")
 
 
 def main(request: Dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.mcps.postgres.plugins.module_utils import _application
-from ansible_collections.mcps.postgres.plugins.module_utils._alembic import _client
+from ansible_collections.mcps.postgres.plugins.module_utils._alembic import _client, _process
 
 PASSWORD = "s3cr%t@:/ '\""
 
@@ -115,4 +115,4 @@ def test_the_answer_is_found_among_noise(output: str, answer: Any) -> None:
 
 
 def test_the_command_line_holds_nothing_but_the_loader() -> None:
-    assert "request" in _client.BOOTSTRAP and len(_client.BOOTSTRAP) < 400
+    assert "program" in _process.BOOTSTRAP and len(_process.BOOTSTRAP) < 400

@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The mcps.postgres authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An interpreter for runs of ansible-playbook that has started already.
+
+Of what a short module costs, more than half is a Python that starts and imports ansible.module_utils and psycopg2. Role tests
+run thousands of modules on this machine. They name a script of ours as the interpreter (C(launcher)): it hands its standard
+streams, directory and environment to a waiting process that has imported all that, which forks. So each module still is a
+process of its own, with its own memory and session, and runs the very file that Ansible has packed.
+
+What is tested by killing or by measuring processes uses C(sys.executable), and so does everything in containers.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+#: Nothing of this collection: that comes with each module.
+IMPORTED = (
+    *(
+        "ansible.module_utils.basic",
+        "ansible.module_utils.common.text.converters",
+        "psycopg2",
+        "psycopg2.extras",
+        "sqlite3",
+    ),
+    *("ast", "base64", "concurrent.futures", "datetime", "decimal", "hashlib", "pathlib", "runpy", "ssl", "tempfile"),
+    *("threading", "urllib.parse", "uuid", "zipfile", "zipimport"),
+)
+STREAMS = 3
+
+#: What stands for the interpreter. It imports next to nothing, because it is started for every module.
+LAUNCHER = """#!{python} -IS
+import os, sys
+try:
+    from _socket import socket
+    import array, json
+    connection = socket(1, 1)
+    connection.connect({address!r})
+    given = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+    connection.sendmsg([len(given).to_bytes(4, "big")], [(1, 1, array.array("i", [0, 1, 2]))])
+    connection.sendall(given)
+except OSError:
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+status = int.from_bytes(connection.recv(4) or b"\\0\\0\\0\\1", "big", signed=True)
+if status < 0:
+    os.kill(os.getpid(), -status)
+sys.exit(status)
+"""
+
+
+@contextlib.contextmanager
+def launcher(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The path of an interpreter that need not start; it works until the context ends.
+
+    It begins with this process's environment and I(environment). What of it matters to Python itself, as PYTHONPATH does, is
+    not looked at again.
+    """
+    if not hasattr(os, "pidfd_open"):
+        yield sys.executable
+        return
+    # Names of sockets are short: pytest's folders may be too deep.
+    with tempfile.TemporaryDirectory(prefix="mcps-") as folder:
+        address, path = os.path.join(folder, "socket"), Path(folder, "python")
+        path.write_text(LAUNCHER.format(python=sys.executable, address=address), encoding="utf-8")
+        path.chmod(0o700)
+        waiting = subprocess.Popen(
+            [sys.executable, __file__, address],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert waiting.stdin and waiting.stdout
+        try:
+            assert waiting.stdout.readline() == b"ready\n", "it ended"
+            yield str(path)
+        finally:
+            waiting.stdin.close()
+            waiting.wait()
+
+
+class Given(NamedTuple):
+    """What a launcher was started with."""
+
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+
+
+class Forked(NamedTuple):
+    """A process that runs for a launcher. I(ended): a descriptor that can be read once it has ended."""
+
+    pid: int
+    ended: int
+    launcher: socket.socket
+
+
+def main(address: str) -> None:
+    """Wait for launchers, until standard input ends."""
+    del sys.path[0]  # this script's folder
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(address)
+    listening.listen(64)
+    print("ready", flush=True)
+    selector = selectors.DefaultSelector()
+    selector.register(listening, selectors.EVENT_READ)
+    selector.register(0, selectors.EVENT_READ)
+    while True:
+        for key, _events in selector.select():
+            if key.fileobj == 0:
+                return
+            if key.fileobj is listening:
+                _begin(listening, selector)
+            elif key.fd in selector.get_map():
+                _end(key.data, selector)
+
+
+def _begin(listening: socket.socket, selector: selectors.BaseSelector) -> None:
+    """Fork for the next launcher."""
+    connection, _ = listening.accept()
+    size, ancillary, _flags, _address = connection.recvmsg(4, socket.CMSG_SPACE(STREAMS * 4))
+    streams = array.array("i")
+    for _level, _type, data in ancillary:
+        streams.frombytes(data)
+    text = bytearray()
+    while len(text) < int.from_bytes(size, "big"):
+        text += connection.recv(1 << 20)
+    pid = os.fork()
+    if pid == 0:
+        for place, stream in enumerate(streams):
+            os.dup2(stream, place)
+        # None of the objects that they belong to is ever closed: this process ends without that.
+        connection.detach()
+        os.closerange(STREAMS, max(streams) + max(selector.get_map()) + 2)
+        _run(Given(*json.loads(text)))
+    for stream in streams:
+        os.close(stream)
+    forked = Forked(pid, os.pidfd_open(pid), connection)
+    selector.register(forked.ended, selectors.EVENT_READ, forked)
+    selector.register(forked.launcher, selectors.EVENT_READ, forked)
+
+
+def _end(forked: Forked, selector: selectors.BaseSelector) -> None:
+    """The process has ended; or its launcher has, and without that it may not go on."""
+    pid, status = os.waitpid(forked.pid, os.WNOHANG)
+    if not pid:
+        os.kill(forked.pid, signal.SIGKILL)
+        _, status = os.waitpid(forked.pid, 0)
+    with contextlib.suppress(OSError):
+        forked.launcher.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+    for watched in (forked.ended, forked.launcher):
+        selector.unregister(watched)
+    os.close(forked.ended)
+    forked.launcher.close()
+
+
+def _run(given: Given) -> NoReturn:
+    """Do in this process what Python does when it is started so."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(given.environment)
+    os.chdir(given.folder)
+    if given.arguments and given.arguments[0].startswith("-"):
+        os.execv(sys.executable, [sys.executable, *given.arguments])
+    status = 1
+    try:
+        if given.arguments:
+            sys.argv = given.arguments
+            names = {"__file__": given.arguments[0]}
+            source = Path(given.arguments[0]).read_bytes()
+            sys.path.insert(0, os.path.dirname(given.arguments[0]))
+        else:
+            sys.argv, names, source = [""], {}, sys.stdin.buffer.read()
+            sys.path.insert(0, "")
+        program = types.ModuleType("__main__")
+        program.__dict__.update(names)
+        sys.modules["__main__"] = program
+        exec(compile(source, names.get("__file__", "<stdin>"), "exec"), program.__dict__)
+        status = 0
+    except SystemExit as exit_:
+        status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
