@@ -80,7 +80,9 @@ def launcher(environment: Mapping[str, str] | None = None) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mcps-") as folder:
         address, path = os.path.join(folder, "socket"), Path(folder, "python")
         path.write_text(LAUNCHER.format(python=sys.executable, address=address), encoding="utf-8")
-        path.chmod(0o700)
+        # Other users' modules get this far, not to the socket, and start Python as ever.
+        os.chmod(folder, 0o755)
+        path.chmod(0o755)
         waiting = subprocess.Popen(
             [sys.executable, __file__, address],
             env={**os.environ, **(environment or {})},
@@ -120,7 +122,9 @@ def main(address: str) -> None:
     gc.collect()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    os.umask(0o077)
     listening.bind(address)
+    os.umask(0o022)
     listening.listen(64)
     print("ready", flush=True)
     selector = selectors.DefaultSelector()
