@@ -71,6 +71,7 @@ def _rehearsal() -> dict[str, Any]:
         "drift": [{"operation": "modify_type", "table": "server", "column": "stars", "detail": "type is BIGINT"}],
         "schema": [],
         "unindexed": [{"table": "tool", "columns": ["server_id"], "parent": "server"}],
+        "against": [{"kind": "column_type", "table": "tool", "column": "risk", "detail": "text instead of risklevel"}],
         "leftovers": [{"kind": "enum type", "name": "hosttype"}],
         "lint": [
             {

@@ -111,11 +111,19 @@ def test_a_rehearsal_says_what_was_refused_and_why() -> None:
         "DROP TABLE server;",
         "Drop the children first. /srv/mcps/alembic/versions/0004_rename.py, line 17.",
         "server.stars: type is BIGINT",
+        "tool.risk: text instead of risklevel",
         "The way down leaves behind: hosttype.",
         "tool (server_id).",
         "require-concurrent-index-creation",
     ):
         assert text in page.flat
+
+
+def test_a_rehearsal_without_a_linter_says_so() -> None:
+    note = "The revisions are not linted: there is no squawk at /srv/squawk"
+    rehearsal = {**DOCUMENTS["audited"]["rehearsal"], "lint": [], "notes": [note, "something that stands elsewhere"]}
+    page = Page(render({**DOCUMENTS["audited"], "rehearsal": rehearsal}))
+    assert note in page.flat and "something that stands elsewhere" not in page.flat
 
 
 def test_a_rehearsal_that_did_not_take_place_is_not_shown() -> None:
