@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psycopg2
@@ -104,3 +107,59 @@ def test_a_module_is_run_in_any_mode(run_module: ModuleRunner, tmp_path: Path) -
 def test_the_collection_is_this_checkout() -> None:
     link = ROOT / ".cache" / "collections" / "ansible_collections" / "mcps" / "postgres"
     assert link.resolve() == ROOT
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print(os.getcwd(), sys.argv, os.environ.get('SAID'), __name__, len(os.environ))",
+        "print('out'); print('why', file=sys.stderr); sys.exit(3)",
+        "sys.exit('why')",
+        "atexit.register(print, 'the end')",
+        "threading.Timer(0.2, print, ['late']).start()",
+        "sys.stdout.flush(); os.kill(os.getpid(), 9)",
+        "print(os.getpgid(0) == os.getpid(), os.umask(0o22))",
+    ],
+)
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_python_that_has_started_already_does_the_same(
+    quick_python: str, program: str, as_file: bool, tmp_path: Path
+) -> None:
+    assert quick_python != sys.executable
+    source = f"import atexit, os, sys, threading\n{program}\n"
+    (tmp_path / "program.py").write_text(source)
+    found = [
+        subprocess.run(
+            [python, *([str(tmp_path / "program.py"), "word"] if as_file else [])],
+            input="" if as_file else source,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={"SAID": "yes", "PYTHONDONTWRITEBYTECODE": "1"},
+            start_new_session=True,
+            check=False,
+        )
+        for python in (sys.executable, quick_python)
+    ]
+    one, other = ((done.returncode, done.stdout, done.stderr) for done in found)
+    assert one == other
+
+
+def test_a_module_ends_with_its_launcher(quick_python: str, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    program = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    launched = subprocess.Popen([quick_python], stdin=subprocess.PIPE, text=True)
+    assert launched.stdin
+    launched.stdin.write(program)
+    launched.stdin.close()
+    deadline = time.monotonic() + 20
+    while not (note.exists() and note.read_text()):
+        assert time.monotonic() < deadline, "it did not start"
+        time.sleep(0.05)
+    pid = int(note.read_text())
+    assert pid != launched.pid
+    launched.kill()
+    launched.wait()
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.05)

@@ -258,7 +258,8 @@ def test_what_is_written_until_traffic_is_closed_is_no_difference(application: A
     variables = {**service.variables, "migration_smoke_requests": [service.request(application)]}
     close, stop = service.variables["migration_traffic_close"], service.variables["migration_services_stop"]
     run = application.run(
-        **{**variables, "migration_traffic_close": [*close, writer], "migration_services_stop": [*stop, killer]}
+        **{**variables, "migration_traffic_close": [*close, writer], "migration_services_stop": [*stop, killer]},
+        ansible_python_interpreter=sys.executable,  # whose parents are those that the killer looks for
     )
     assert run.rc == -9 and service.order() == ["close", "stop"], run.output
     assert application.rows() == [(1, "ann", "RED"), (7, "bob", None)]
