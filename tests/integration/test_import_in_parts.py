@@ -126,6 +126,49 @@ def test_a_run_killed_while_indexes_are_made(posts: Case, running: Start) -> Non
     require_whole(posts, before)
 
 
+def test_indexes_are_made_side_by_side(posts: Case, running: Start) -> None:
+    run = running(posts, "author", "true", workers=2)
+    posts.postgres(
+        "CREATE FUNCTION held(v double precision) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS"
+        " 'BEGIN IF v = 7.0 THEN PERFORM public.pause(); END IF; RETURN v; END';"
+        "CREATE INDEX post_held ON post (held(score)); CREATE INDEX post_held_too ON post (held(score), id)"
+    )
+    before = posts.definitions()
+    making = (
+        "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event = 'advisory' AND query LIKE 'CREATE INDEX%'"
+    )
+    wait_until(lambda: posts.query(making) == [(2,)])
+    run.go_on()
+    assert run.result()["rows"] == ROWS + 2
+    require_whole(posts, before)
+
+
+def test_the_planner_knows_the_tables_and_the_server_keeps_its_settings(posts: Case, postgres: Server) -> None:
+    def settings() -> list[Any]:
+        superuser = posts.database.connect(user=postgres.superuser, password=postgres.password)
+        found = []
+        with contextlib.closing(superuser), superuser.cursor() as cursor:
+            for statement in (
+                "SELECT pg_read_file('postgresql.auto.conf')",
+                "SELECT name, setting, source FROM pg_settings WHERE name NOT LIKE '%_fileno' ORDER BY 1",
+                "SELECT setdatabase, setrole, setconfig FROM pg_db_role_setting ORDER BY 1, 2",
+            ):
+                cursor.execute(statement)
+                found.append(cursor.fetchall())
+        return found
+
+    before = settings()
+    # A superuser could change them for all.
+    posts.load(workers=2, login_user=postgres.superuser, login_password=postgres.password)
+    assert settings() == before
+    tables = ("author", "post")
+    analyzed = "SELECT relname, last_analyze IS NOT NULL FROM pg_stat_user_tables WHERE relname = ANY (%s) ORDER BY 1"
+    wait_until(lambda: posts.database.query(analyzed, (list(tables),)) == [(name, True) for name in tables])
+    assert posts.query("SELECT reltuples FROM pg_class WHERE relname = 'post'") == [(ROWS,)]
+    assert posts.query("SELECT n_distinct FROM pg_stats WHERE tablename = 'post' AND attname = 'url'") == [(-1,)]
+
+
 #: Holds up whoever looks for rows that break a foreign key. Only a superuser may do that.
 HELD_CHECK = """
 CREATE FUNCTION public.hold_check() RETURNS event_trigger LANGUAGE plpgsql AS $$

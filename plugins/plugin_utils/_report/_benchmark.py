@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._charts import Bar, Chart, bar_chart
+from ._charts import Bar, Chart, Curve, bar_chart, line_chart
 from ._text import DASH
 
 #: The state whose colour a verdict has, and the verdict in words.
@@ -19,6 +19,8 @@ VERDICTS = {
     "unfair": ("pending", "not comparable"),
     "unmeasured": ("pending", "not measured"),
 }
+#: The classes of a chart's lines, in their order.
+CURVES = ("sqlite", "postgresql", "third", "fourth")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class PromiseView:
     cases: list[CaseLine] = field(default_factory=list)
     tuned: list[TrialLine] = field(default_factory=list)
     chart: Chart | None = None
+    curves: list[Chart] = field(default_factory=list)
     statements: list[Mapping[str, Any]] = field(default_factory=list)
 
 
@@ -111,8 +114,56 @@ def _promise(promise: Mapping[str, Any]) -> PromiseView:
         cases=[_case(case) for case in cases],
         tuned=[_trial(trial) for trial in _dicts(promise.get("tuned"))],
         chart=bar_chart(f"promise-{name}", f"{title}: PostgreSQL to SQLite", _bars(cases), times, by_value=False),
+        curves=_curves(name, cases),
         statements=_dicts(promise.get("statements")),
     )
+
+
+def _curves(name: str, cases: list[Mapping[str, Any]]) -> list[Chart]:
+    """For each shape that was measured with several numbers of clients: the rates, and the times that an operation takes."""
+    shapes: dict[str, dict[str, dict[int, Mapping[str, Any]]]] = {}
+    for case in cases:
+        conditions = _dict(case.get("conditions"))
+        clients = conditions.get("clients")
+        if not isinstance(clients, int):
+            continue
+        sides = shapes.setdefault(str(conditions.get("shape") or "queries").replace("_", " "), {})
+        how = next((word for word in ("prepared", "pipelined") if conditions.get(word)), "")
+        driver = f", {conditions['driver']} {how}".rstrip() if conditions.get("driver") else ""
+        for side, key in (("SQLite", "sqlite"), (f"PostgreSQL{driver}", "postgresql")):
+            figures = _dict(case.get(key))
+            best = sides.setdefault(side, {}).get(clients)
+            # Where SQLite was measured with several settings, its best counts.
+            if best is None or (figures.get("rate") or 0) > (best.get("rate") or 0):
+                sides[side][clients] = figures
+    charts = []
+    for number, (shape, sides) in enumerate(shapes.items()):
+        places = sorted({clients for by_clients in sides.values() for clients in by_clients})
+        rates = [
+            Curve(side, [_number(by_clients.get(place), "rate") for place in places], kind)
+            for (side, by_clients), kind in zip(sides.items(), CURVES, strict=False)
+        ]
+        times_taken = [
+            Curve(f"{side}, {title}", [_number(sides[side].get(place), figure) for place in places], f"{kind} {figure}")
+            for side, kind in zip(("SQLite", "PostgreSQL"), CURVES, strict=False)
+            for figure, title in (("p50", "median"), ("p95", "95 %"))
+            if side in sides
+        ]
+        labels = [f"{place}" for place in places]
+        for what, curves, text in (("a second", rates, _round), ("time of one", times_taken, span)):
+            title = f"{shape}: {what}, by clients"
+            chart = line_chart(f"curve-{name}-{number}-{what.split()[-1]}", title, labels, curves, text)
+            charts += [chart] if chart else []
+    return charts
+
+
+def _number(figures: Mapping[str, Any] | None, name: str) -> float | None:
+    value = _dict(figures).get(name)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _round(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def _bars(cases: list[Mapping[str, Any]]) -> list[Bar]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from typing import Any
 
@@ -151,6 +152,32 @@ def test_a_promise_is_drawn_against_the_best_of_sqlite() -> None:
     (drawn,) = [promise.chart.svg for promise in view.benchmark.promises if promise.chart and promise.name == "writes"]
     assert [text for text in ("0.20 times", "6.1 times", "23 times") if text not in drawn] == []
     assert drawn.count("promise-kept") == 1 and drawn.count("promise-missed") == 2
+
+
+def test_rates_and_times_are_drawn_by_the_number_of_clients() -> None:
+    view = view_of(DOCUMENTS["measured"])
+    assert view.benchmark is not None
+    writes, search, vectors = view.benchmark.promises
+    # Only held transactions were measured with two numbers of clients.
+    assert [curve.title for curve in writes.curves] == ["held: a second, by clients", "held: time of one, by clients"]
+    assert [label for _, label in writes.curves[0].legend] == ["SQLite", "PostgreSQL"]
+    assert [kind for kind, _ in writes.curves[1].legend] == [
+        *("sqlite p50", "sqlite p95", "postgresql p50", "postgresql p95"),
+    ]
+    for curve in writes.curves:
+        drawn = ElementTree.fromstring(curve.svg)
+        dots = [len(list(group.iter("circle"))) for group in drawn.iter("g") if "curve" in group.get("class", "")]
+        assert [count for count in dots if count] == [2] * len(curve.legend)
+        texts = [text.text for text in drawn.iter("text")]
+        assert {"8", "32"} <= set(texts) and {"1,000", "10 ms"} & set(texts)
+    assert search.curves == [] and vectors.curves == []
+
+
+def test_lines_need_places_and_values() -> None:
+    curves = [_charts.Curve("a", [1.0, None], "sqlite"), _charts.Curve("b", [None, 0.0], "postgresql")]
+    assert _charts.line_chart("x", "X", ["1"], curves, str) is None
+    assert _charts.line_chart("x", "X", ["1", "2"], curves[1:], str) is None
+    assert _charts.line_chart("x", "X", ["1", "2"], curves, str) is not None
 
 
 def test_a_benchmark_says_what_would_help() -> None:
