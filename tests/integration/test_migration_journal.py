@@ -94,6 +94,20 @@ def test_order_and_closing(journal: Call) -> None:
     assert (fresh["loaded_before"], fresh["outcome"]) == (True, "running")
 
 
+def test_check_mode_plans_every_phase_after_a_rollback(journal: Call, tmp_path: Path) -> None:
+    journal("begun")
+    journal("started", phase="preflight")
+    journal("rolled_back")
+    before = on_disk(tmp_path)
+    for phase in ("preflight", "load", "switch"):
+        for state in ("started", "done"):
+            assert journal(state, phase=phase, check=True)["changed"]
+    assert journal("finished", check=True)["changed"]
+    assert not journal("rolled_back", check=True)["changed"]
+    assert on_disk(tmp_path) == before
+    assert journal("started", phase="preflight")["error"] == "JournalError"
+
+
 def test_a_lost_state_directory_is_noticed_and_can_be_adopted(
     journal: Call, run_module: ModuleRunner, database: Database, tmp_path: Path
 ) -> None:

@@ -224,6 +224,9 @@ def test_there_and_back(installation: Installation) -> None:
     installation.run(ROLLBACK).succeeded(changed=False)
 
     installation.sqlite("UPDATE server SET name = 'written on SQLite' WHERE id = 8")
+    written = digest(installation.folder)
+    installation.run(MIGRATE, check=True).succeeded(changed=True)
+    assert digest(installation.folder) == written
     installation.run(MIGRATE).succeeded(changed=True)
     assert installation.database.query("SELECT name FROM server WHERE id = 8") == [("written on SQLite",)]
 

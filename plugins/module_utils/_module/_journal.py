@@ -142,8 +142,8 @@ def _next(task: Task, before: Optional[_journal.Document], ledger: Optional[Ledg
             source=_source(params["source"]),
             target={**target, "host": params["login_host"], "port": params["login_port"]},
         )
-    if before is None and task.check_mode:
-        before = _journal.begun(None, identifier="", now=now, source={"path": params["source"]}, target={})
+    if task.check_mode and _would_have_begun(before, state, params["phase"]):
+        before = _journal.begun(before, identifier="", now=now, source={"path": params["source"]}, target={})
     if state in CLOSINGS:
         return _journal.closed(before, state, now=now, state_dir=params["state_dir"], ordered=not task.check_mode)
     return _journal.stepped(
@@ -155,6 +155,13 @@ def _next(task: Task, before: Optional[_journal.Document], ledger: Optional[Ledg
         state_dir=params["state_dir"],
         ordered=not task.check_mode,
     )
+
+
+def _would_have_begun(before: Optional[_journal.Document], state: str, phase: Optional[str]) -> bool:
+    """Whether a run that is no check would have begun a migration before it came to this step."""
+    if before is None:
+        return True
+    return before["outcome"] == _journal.ROLLED_BACK and (state == _journal.FINISHED or phase in _journal.PHASES)
 
 
 def _source(path: str) -> Dict[str, Any]:
