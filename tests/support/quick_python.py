@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An interpreter for runs of ansible-playbook that has started already.
 
-Of what a short module costs, more than half is a Python that starts and imports ansible.module_utils and psycopg2. Role tests
-run thousands of modules on this machine. They name a script of ours as the interpreter (C(launcher)): it hands its standard
-streams, directory and environment to a waiting process that has imported all that, which forks. So each module still is a
-process of its own, with its own memory and session, and runs the very file that Ansible has packed.
+Of what a short module costs, more than half is a Python that starts and imports ansible.module_utils and psycopg2. Tests run
+many thousands of modules. They name a script of ours as the interpreter (C(launcher)): it hands its standard streams, directory
+and environment to a waiting process of the same user that has imported all that, which forks. So each module still is a process
+of its own, with its own memory and session, and runs the very file that Ansible has packed. Where nobody waits (another user, a
+host that was started again), the script starts Python as ever.
 
-What is tested by killing or by measuring processes uses C(sys.executable), and so does everything in containers.
+What is tested by killing or by measuring processes uses C(sys.executable). On the hosts of scenarios this file is run by itself
+(molecule/shared/create.yml): C(quick_python.py wait SOCKET) and C(quick_python.py launcher PYTHON SOCKET), which prints one.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def launcher(environment: Mapping[str, str] | None = None) -> Iterator[str]:
         os.chmod(folder, 0o755)
         path.chmod(0o755)
         waiting = subprocess.Popen(
-            [sys.executable, __file__, address],
+            [sys.executable, __file__, "wait", address, "while-stdin"],
             env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -114,11 +116,12 @@ class Forked(NamedTuple):
     launcher: socket.socket
 
 
-def main(address: str) -> None:
-    """Wait for launchers, until standard input ends."""
+def wait(address: str, while_stdin: bool) -> None:
+    """Wait for launchers; if I(while_stdin), until standard input ends."""
     del sys.path[0]  # this script's folder
     for name in IMPORTED:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -129,7 +132,8 @@ def main(address: str) -> None:
     print("ready", flush=True)
     selector = selectors.DefaultSelector()
     selector.register(listening, selectors.EVENT_READ)
-    selector.register(0, selectors.EVENT_READ)
+    if while_stdin:
+        selector.register(0, selectors.EVENT_READ)
     while True:
         for key, _events in selector.select():
             if key.fileobj == 0:
@@ -217,5 +221,15 @@ def _run(given: Given) -> NoReturn:
         os._exit(status)
 
 
+def main(command: str, *arguments: str) -> None:
+    if command == "wait":
+        wait(arguments[0], "while-stdin" in arguments[1:])
+    elif command == "launcher":
+        python, address = arguments
+        print(LAUNCHER.format(python=python, address=address), end="")
+    else:
+        sys.exit(f"wait or launcher, not {command}")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
