@@ -30,7 +30,7 @@ import tempfile
 import threading
 import traceback
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -100,6 +100,20 @@ def launcher(environment: Mapping[str, str] | None = None) -> Iterator[str]:
             waiting.wait()
 
 
+class PackedFirst(list[str]):
+    """Where the parts of a package lie: first in the zip file that the module came in, once that is on the path."""
+
+    def __init__(self, package: str, places: Iterable[str]) -> None:
+        super().__init__(places)
+        self._folder = package.replace(".", "/")
+
+    def __iter__(self) -> Iterator[str]:
+        for place in sys.path:
+            if place.endswith("_payload.zip"):
+                yield f"{place}/{self._folder}"
+        yield from super().__iter__()
+
+
 class Given(NamedTuple):
     """What a launcher was started with."""
 
@@ -119,9 +133,14 @@ class Forked(NamedTuple):
 def wait(address: str, while_stdin: bool) -> None:
     """Wait for launchers; if I(while_stdin), until standard input ends."""
     del sys.path[0]  # this script's folder
+    package = importlib.import_module("ansible")
+    if not package.__file__:  # there is no more of it than module_utils
+        package.__file__ = os.path.join(package.__path__[0], "__init__.py")
     for name in IMPORTED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    for name in ("ansible", "ansible.module_utils"):
+        sys.modules[name].__path__ = PackedFirst(name, sys.modules[name].__path__)
     gc.collect()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
