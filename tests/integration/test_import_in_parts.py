@@ -43,6 +43,11 @@ ALTER TABLE post ENABLE ALWAYS TRIGGER noticing;
 
 #: A row in the midst of a part in the midst of the table.
 HELD = "id <> 20000 OR pause()"
+#: An index over it is held up at one row.
+HELD_FUNCTION = """
+CREATE FUNCTION held(v double precision) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS
+  'BEGIN IF v = 7.0 THEN PERFORM public.pause(); END IF; RETURN v; END'
+"""
 
 
 @pytest.fixture
@@ -109,11 +114,7 @@ def test_a_run_killed_inside_of_a_table_goes_on_there(posts: Case, running: Star
 
 def test_a_run_killed_while_indexes_are_made(posts: Case, running: Start) -> None:
     run = running(posts, "author", "true", workers=2)
-    posts.postgres(
-        "CREATE FUNCTION held(v double precision) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS"
-        " 'BEGIN IF v = 7.0 THEN PERFORM public.pause(); END IF; RETURN v; END';"
-        "CREATE INDEX post_held ON post (held(score))"
-    )
+    posts.postgres(f"{HELD_FUNCTION}; CREATE INDEX post_held ON post (held(score))")
     before = posts.definitions()
     run.wait_for("advisory")
     wait_until(
@@ -129,9 +130,7 @@ def test_a_run_killed_while_indexes_are_made(posts: Case, running: Start) -> Non
 def test_indexes_are_made_side_by_side(posts: Case, running: Start) -> None:
     run = running(posts, "author", "true", workers=2)
     posts.postgres(
-        "CREATE FUNCTION held(v double precision) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS"
-        " 'BEGIN IF v = 7.0 THEN PERFORM public.pause(); END IF; RETURN v; END';"
-        "CREATE INDEX post_held ON post (held(score)); CREATE INDEX post_held_too ON post (held(score), id)"
+        f"{HELD_FUNCTION}; CREATE INDEX post_held ON post (held(score)); CREATE INDEX post_held_too ON post (held(score), id)"
     )
     before = posts.definitions()
     making = (

@@ -172,7 +172,15 @@ def _begin(listening: socket.socket, selector: selectors.BaseSelector) -> None:
         streams.frombytes(data)
     text = bytearray()
     while len(text) < int.from_bytes(size, "big"):
-        text += connection.recv(1 << 20)
+        piece = connection.recv(1 << 20)
+        if not piece:  # the launcher was killed meanwhile
+            break
+        text += piece
+    if len(streams) < STREAMS or len(text) < int.from_bytes(size, "big"):
+        for stream in streams:
+            os.close(stream)
+        connection.close()
+        return
     pid = os.fork()
     if pid == 0:
         for place, stream in enumerate(streams):
