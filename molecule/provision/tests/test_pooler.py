@@ -38,6 +38,11 @@ def ask(connection: psycopg2.extensions.connection, query: str) -> list[tuple[An
         return cursor.fetchall()
 
 
+def longest_wait(console: psycopg2.extensions.connection) -> int:
+    """Seconds after which PgBouncer sends a waiting client away."""
+    return int(next(row[1] for row in ask(console, "SHOW CONFIG") if row[0] == "query_wait_timeout"))
+
+
 @pytest.fixture
 def order(machine: Machine, tmp_path: Path, guard: SecretsGuard) -> Order:
     """order("pause", check=False, **variables) gives the role's order to the machine's PgBouncer."""
@@ -156,6 +161,7 @@ def test_many_clients_on_few_connections(
 
 
 def test_clients_are_held_back_and_go_on(connect: Connect, order: Order) -> None:
+    console = connect("pgbouncer_admin", CONSOLE, port=PORT)
     client = connect("mcps_app", port=PORT, application_name="a busy client")
     with client.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -165,6 +171,7 @@ def test_clients_are_held_back_and_go_on(connect: Connect, order: Order) -> None
         "could not be paused within 4 seconds", "mcps_app on mcps", "a busy"
     )
     assert ask(connect("mcps_app", port=PORT), "SELECT 1") == [(1,)]
+    assert longest_wait(console) == 120
     with client.cursor() as cursor:
         cursor.execute("COMMIT")
 
@@ -172,6 +179,7 @@ def test_clients_are_held_back_and_go_on(connect: Connect, order: Order) -> None
     assert ask(client, "SELECT 1") == [(1,)]
     order("pause").succeeded(changed=True)
     order("pause").succeeded(changed=False)
+    assert longest_wait(console) == 900
 
     answers: list[Any] = []
     held = threading.Thread(target=lambda: answers.append(ask(client, "SELECT 2")), daemon=True)
@@ -180,4 +188,5 @@ def test_clients_are_held_back_and_go_on(connect: Connect, order: Order) -> None
     assert not answers
     order("resume").succeeded(changed=True)
     wait_for("the held client goes on", lambda: answers == [[(2,)]])
+    assert longest_wait(console) == 120
     order("resume").succeeded(changed=False)
