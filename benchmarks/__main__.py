@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--servers", type=_positive, default=20_000, help="size of the application; 21 rows per server")
     parser.add_argument(
-        "--embeddings", type=_positive, default=100_000, help="vectors of 384 numbers per table, a quarter of 1,536"
+        "--embeddings", type=_positive, default=200_000, help="vectors of 384 numbers per table, a quarter of 1,536"
     )
     parser.add_argument("--repeat", type=_positive, default=3, help="rounds")
     parser.add_argument(
