@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import html
 import json
 import os
 import sqlite3
@@ -49,7 +50,7 @@ class Installation:
             "migration_state_dir": str(self.folder / "state"),
             "migration_report_dir": str(self.folder / "report"),
             **self.database.migration_target,
-            "migration_required_extensions": ["vector", "pg_trgm"],
+            "migration_required_extensions": ["vector", "pg_trgm", "pg_stat_statements"],
             "migration_alembic_project": str(APPLICATION),
             "migration_alembic_python": str(PYTHON),
             "migration_environment_file": str(self.folder / ".env"),
@@ -82,6 +83,7 @@ class Installation:
 def installation(postgres: Server, database: Database, playbook: PlaybookRunner, tmp_path: Path) -> Installation:
     made = Installation(tmp_path / "app", postgres, database, playbook)
     made.folder.mkdir()
+    postgres.as_superuser(database.name).query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     environment_file = made.folder / ".env"
     environment_file.write_text(f"USE_SQLITE=true\nDATABASE_PATH={made.source}\n", encoding="utf-8")
     for arguments in (
@@ -112,7 +114,11 @@ def test_before_and_after_a_migration(installation: Installation) -> None:
     promises = {promise["name"]: promise for promise in report["benchmark"]["promises"]}
     assert [name for name, promise in promises.items() if not promise["cases"]] == []
     assert report["benchmark"]["environment"]["asyncpg"]
+    slow = report["benchmark"]["slow_statements"]
+    assert slow and all(any("cost=" in line for line in one["plan"]) for one in slow)
     page = (installation.folder / "report" / "report.html").read_text(encoding="utf-8")
+    for one in slow:
+        assert html.escape(one["plan"][0]) in page
     for promise in promises.values():
         assert f'id="promise-{promise["name"]}"' in page
     assert page.count("<svg") >= 6
