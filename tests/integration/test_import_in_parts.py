@@ -93,6 +93,18 @@ def test_small_tables_need_no_further_connections(case: Case) -> None:
     assert case.load(workers=4)["workers"] == 1
 
 
+def test_many_tables_are_shared_out_although_none_is_large(case: Case) -> None:
+    for name in "abc":
+        case.sqlite(
+            f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, body TEXT); WITH RECURSIVE n (i) AS"
+            f" (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) INSERT INTO {name} SELECT i, hex(randomblob(400)) FROM n"
+        )
+        case.postgres(f"CREATE TABLE {name} (id integer PRIMARY KEY, body text)")
+    result = case.load(workers=2)
+    assert (result["rows"], result["workers"]) == (18_000, 2)
+    assert case.query("SELECT count(DISTINCT xmin::text) FROM a") == [(1,)]
+
+
 def test_a_run_killed_inside_of_a_table_goes_on_there(posts: Case, running: Start) -> None:
     before = posts.definitions()
     run = running(posts, "post", HELD, workers=2)
@@ -357,6 +369,24 @@ def test_a_table_with_vectors_in_blobs(case: Case) -> None:
     case.postgres("UPDATE e SET v = '[1,2,3,4]' WHERE id = 44")
     found = case.run_module("migration_verify_info", {**case.database.login, "source": str(case.source)})
     assert [(d["key"], d["column"]) for d in found["differences"]] == [("id=44", "v")]
+
+
+def test_vectors_after_many_rows_without_one(case: Case, postgres: Server) -> None:
+    """The server's own record of what it was told says that they come in binary format all the same."""
+    case.sqlite("CREATE TABLE e (id INTEGER PRIMARY KEY, v BLOB)")
+    with contextlib.closing(sqlite3.connect(case.source)) as connection, connection:
+        vectors = [(key, struct.pack("<3f", key, 0.1, -key) if key > 300 else None) for key in range(1, 1000)]
+        connection.executemany("INSERT INTO e VALUES (?, ?)", vectors)
+    case.postgres("CREATE TABLE e (id bigint PRIMARY KEY, v vector(3))")
+    assert case.load()["rows"] == 999
+    assert case.query("SELECT count(v), min(v::text) FROM e WHERE id IN (300, 301)") == [(1, "[301,0.1,-301]")]
+    admin = postgres.as_superuser(case.database.name)
+    admin.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    told = admin.query(
+        "SELECT query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
+        " WHERE d.datname = current_database() AND query ILIKE 'copy%'"
+    )
+    assert len(told) == 1 and "binary" in told[0][0].lower(), told
 
 
 def test_a_vector_that_is_not_finite_is_named(case: Case) -> None:

@@ -112,6 +112,23 @@ def test_as_many_take_part_as_are_wanted(sides: Sides, workers: int) -> None:
     assert (result["equal"], result["workers"], len(seen)) == (True, workers, workers)
 
 
+def test_tables_that_are_compared_as_wholes_are_shared_out(sides: Sides, tmp_path: Path) -> None:
+    """Each of them, and one in parts beside them, is told of under its own name."""
+    rows = 30_000
+    for name in ("one", "two"):
+        sides.sqlite(
+            f"CREATE TABLE {name} (name TEXT PRIMARY KEY, n INTEGER); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
+            f" SELECT i + 1 FROM n WHERE i < {rows}) INSERT INTO {name} SELECT printf('%08d', i), i FROM n"
+        )
+        sides.database.query(f"CREATE TABLE {name} (name text PRIMARY KEY, n integer)")
+        sides.database.query(f"INSERT INTO {name} SELECT lpad(i::text, 8, '0'), i FROM generate_series(1, {rows}) AS i")
+    status = tmp_path / "progress.json"
+    result = sides.verify(workers=2, progress_file=str(status))
+    assert (result["equal"], result["workers"]) == (True, 2)
+    told = {one["table"]: one["rows"] for one in json.loads(status.read_text())["finished"]}
+    assert told == {"one": rows, "two": rows, "post": ROWS, "tag": 2, "line": 2}
+
+
 def test_nothing_is_left_of_a_verification_without_differences(sides: Sides) -> None:
     result = sides.verify()
     assert (result["equal"], result["resumed_rows"], result["compared_rows"]) == (True, 0, ROWS + 4)

@@ -42,6 +42,8 @@ from ._runner import Outcome, Task
 
 #: Percent: every row.
 WHOLE = 100.0
+#: Rows of all tables together from which several workers are worth their connections.
+MANY_ROWS = 50_000
 
 
 def argument_spec() -> Spec:
@@ -230,13 +232,16 @@ class _Verification:
         crew = Crew(members, lambda member: member.target.cancel())
         totals = {table.map.source.name: table.expected for table in tables}
         progress = SharedProgress(progress_for(self.params, "verify", totals), crew.check)
+        # Tables that are compared as wholes come first: nobody can share in the last of them.
+        tables.sort(key=lambda table: (table.parted, -table.expected))
         jobs = [job for table in tables for job in table.jobs(self.source, progress)]
-        if len(jobs) > len(tables):
+        if len(jobs) > len(tables) or (len(jobs) > 1 and sum(table.expected for table in tables) >= MANY_ROWS):
             workers = self.params["workers"] or default_workers()
             members.extend(self.helpers.recruit(self.session, workers - 1))
         crew.work(jobs)
         self.workers = crew.busy
-        return {table.map.target.name: table.verdict(self.source, self.reader) for table in tables}
+        verdicts = {table.map.target.name: table.verdict(self.source, self.reader) for table in tables}
+        return {name: verdicts[name] for name in self.by_target}
 
     def _judge(self, state: SequenceState, verdict: TableVerdict, column: str) -> SequenceVerdict:
         table = self.by_target[verdict.target]
@@ -325,6 +330,11 @@ class _Table:
         self._found: Dict[int, TableVerdict] = {}
         self._left = 0
         self._began = 0.0
+
+    @property
+    def parted(self) -> bool:
+        """Whether several workers can share in it."""
+        return self._how is not None
 
     @property
     def expected(self) -> int:

@@ -162,6 +162,18 @@ class SqliteSource:
             statement = joined(" ORDER BY ", (statement, joined(", ", map(self._ordered, order_by))))
         return self.query(statement, parameters, table.name)
 
+    def first_kind(self, table: SourceTable, column: str, span: Span) -> Optional[str]:
+        """See RowSource."""
+        _check_columns(table, [column])
+        statement = compose(
+            "SELECT typeof({column}) FROM main.{table} AS t"
+            " WHERE {rowid} BETWEEN ? AND ? AND {column} IS NOT NULL ORDER BY {rowid} LIMIT 1",
+            column=column_of_t(column),
+            table=table.name,
+            rowid=column_of_t(table.rowid or ""),
+        )
+        return next((kind for (kind,) in self.query(statement, span, table.name)), None)
+
     def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Optional[Reader]:
         """See RowSource. None for a table without rowid, a virtual one, and for a SQLite that does not compute as it should."""
         if table.kind != "table" or table.rowid is None or self.encoding != "UTF-8" or not self._exact():

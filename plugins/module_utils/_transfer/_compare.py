@@ -240,16 +240,16 @@ class _Comparison:
             else:
                 self._merge(_rising(sources, "source"), _rising(targets, "target"))
         if self.span is None:
-            self.progress.end()
+            self.progress.end(self.table.source.name)
         return self.verdict
 
     def take_back(self) -> None:
         """The rows of a run that did not count are not done."""
-        self.progress.advance(-self._told)
+        self.progress.advance(-self._told, table=self.table.source.name)
 
     def _tell(self, rows: int) -> None:
         self._told += rows
-        self.progress.advance(rows)
+        self.progress.advance(rows, table=self.table.source.name)
 
     def _bytes_of(self, order: str) -> Callable[[Sequence[Optional[str]]], bytes]:
         """The function from a row's literals to the bytes by which both sides are ordered and matched."""

@@ -36,9 +36,9 @@ from typing import (
 
 from .._errors import JournalError, MigrationError, SourceError, TargetError
 from ._crew import Crew, SharedProgress
-from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Reader, Span, apart, gathered
+from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Span, apart, gathered
 from ._model import Mapping, Skipped, TableMap
-from ._parts import PART_BYTES, SAMPLE_ROWS, Part, estimate, spans
+from ._parts import PART_BYTES, ROUGH_ROW_BYTES, Part, estimate, spans
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
 from ._rows import Literal, RowConverter, RowMisfit, Sent, in_kinds
@@ -549,15 +549,20 @@ class _Loader:
         return self.report(run, sequences)
 
     def _jobs(self, run: Run, tables: Sequence[PlannedTable]) -> List[Job]:
-        """Large tables in parts, largest first, then all others as they come."""
+        """Large tables in parts, then all others as wholes, largest first, so that nobody is left alone in the end."""
         sizes = {table.map.source.name: self._size(table) for table in tables}
+
+        def weight(table: PlannedTable) -> int:
+            return sizes[table.map.source.name] or table.rows * ROUGH_ROW_BYTES
+
         large = [t for t in tables if sizes[t.map.source.name] >= 2 * PART_BYTES or t.map.source.name in run.open]
-        if large:
+        if large or (len(tables) > 1 and sum(map(weight, tables)) >= 2 * PART_BYTES):
             self.members.extend(self._recruit(self.settings.workers - 1))
         jobs: List[Job] = []
-        for table in sorted(large, key=lambda table: -sizes[table.map.source.name]):
+        for table in sorted(large, key=weight, reverse=True):
             jobs += _Parted(self, run, table, sizes[table.map.source.name]).jobs()
-        return jobs + [self._whole(table) for table in tables if table not in large]
+        wholes = [table for table in tables if table not in large]
+        return jobs + [self._whole(table) for table in sorted(wholes, key=weight, reverse=True)]
 
     def _size(self, table: PlannedTable) -> int:
         columns = RowConverter(table.map).fast_columns()
@@ -1184,13 +1189,14 @@ class _Scan:
         if columns is None:
             return None
         span = self._span or Span(FIRST_ROWID, LAST_ROWID)
-        vectors = [p for p, column in enumerate(self._table.columns) if column.target.type.name == "vector"]
+        vectors = [column.source for column in self._table.columns if column.target.type.name == "vector"]
         wired = bool(vectors) and all(column.wire is not None for column in columns)
         cells = apart(columns) if wired else gathered(columns)
         read = self._source.reader(self._table.source, cells)
         if read is None:
             return None
-        if wired and _has_blobs(read, span, vectors):
+        # Only a binary COPY takes vectors in BLOBs as fast as they are.
+        if wired and any(self._source.first_kind(self._table.source, name, span) == "blob" for name in vectors):
             cells = apart([column.of_blobs() for column in columns])
             read = self._source.reader(self._table.source, cells)
             if read is None:
@@ -1248,12 +1254,6 @@ class _Scan:
             if skipped <= place:
                 place += 1
         return place
-
-
-def _has_blobs(read: Reader, span: Span, vectors: Sequence[int]) -> bool:
-    """Whether vectors (the cells at these places) are BLOBs, which only a binary COPY takes as fast as they are."""
-    sample = read(span.first, span.last, SAMPLE_ROWS)
-    return sample is not None and any(b"x" in sample.cells[place] for place in vectors)
 
 
 def _with_values(fault: Fault, names: Sequence[str], row: SourceRow) -> Fault:

@@ -14,6 +14,8 @@ PART_BYTES = 4 << 20
 MAX_PARTS = 256
 #: Rows that are looked at to estimate how long a table's rows are.
 SAMPLE_ROWS = 50
+#: What a row is taken for where no sample tells: enough to see whether a table is worth another worker.
+ROUGH_ROW_BYTES = 100
 
 
 @dataclass(frozen=True)

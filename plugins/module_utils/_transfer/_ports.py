@@ -39,6 +39,9 @@ class RowSource(Protocol):
         I(span) are the rows of a table with rowid that are read, in its order.
         """
 
+    def first_kind(self, table: SourceTable, column: str, span: Span) -> Optional[str]:
+        """SQLite's name (C(text), C(blob), ...) for what the first value of I(column) in I(span) is; None if all are NULL."""
+
     def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Optional[Reader]:
         """What reads I(cells) in chunks; None for a table or a SQLite that cannot do that."""
 
