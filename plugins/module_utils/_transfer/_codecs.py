@@ -704,7 +704,10 @@ class VectorCodec(Codec):
         if self.half:
             # pgvector rounds twice there, through float32.
             return super().fast(column)
-        forms = {"text": text_within(column, shortest=2), "blob": f"'x' || {self._whole(column)}"}
+        # A text that begins as an array may, with white space before: neither NULL's mark nor that of a BLOB. Asked
+        # for in one go, because SQLite reads a long text anew each time.
+        array_like = f"CASE WHEN {column} COLLATE BINARY BETWEEN char(9) AND 'w' THEN {column} ELSE {UNFIT} END"
+        forms = {"text": array_like, "blob": f"'x' || {self._whole(column)}"}
         return FastForm(forms, self._digits, self._wired, self._certain)
 
     def blobs(self, column: str) -> FastForm:
