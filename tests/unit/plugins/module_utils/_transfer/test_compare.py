@@ -478,7 +478,7 @@ def test_an_interrupt_closes_both_sides(obeys: bool) -> None:
 
     class Impatient(Counting):
         def advance(self, rows: int, size: int = 0, table: str = "") -> None:
-            super().advance(rows)
+            super().advance(rows, size, table)
             if self.rows >= 2 * _compare.CHUNK:
                 raise KeyboardInterrupt
 
