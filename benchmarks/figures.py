@@ -35,7 +35,8 @@ class Line:
     I(against) names the line of the same group that its ratio is made with. I(seconds) are by run, None where it failed;
     I(inside) are those of the same runs without the start of the process, None where it does not tell. I(resident) and
     I(share) are the client's peaks in bytes. After the last run I(rows) were there of I(expected), and I(lost) says what
-    was missing; I(differing) values (None: not compared) were others than in the source.
+    was missing; I(differing) values (None: not compared) were others than in the source. I(memory_aim) is a limit for
+    I(share), in bytes.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Line:
     lost: list[str] = field(default_factory=list)
     differing: int | None = None
     note: str = ""
+    memory_aim: int | None = None
 
     @property
     def taken(self) -> list[float]:
@@ -127,9 +129,10 @@ class Point:
 
 
 def growth(points: Sequence[Point], name: str) -> float | None:
-    """How often the time per row of the smallest size the largest took (1 is linear); None of fewer than two sizes."""
+    """How often the time per row of one size the next larger took, where that is most; None of fewer than two sizes.
+
+    1 is linear. The smallest and the largest alone would not tell: at first the start of a process takes most.
+    """
     mine = sorted((point for point in points if point.name == name), key=lambda point: point.rows)
-    if len(mine) < 2:
-        return None
-    first, last = mine[0], mine[-1]
-    return (last.seconds / last.rows) / (first.seconds / first.rows)
+    costs = [point.seconds / point.rows for point in mine]
+    return max((later / earlier for earlier, later in zip(costs, costs[1:], strict=False)), default=None)

@@ -42,7 +42,7 @@ def _row(line: Line, lines: Sequence[Line]) -> str:
         "" if share is None else f"{share:.2f} x {line.against}",
         _aim(line, lines),
         f"{line.rows / line.median:,.0f}" if line.expected else "",
-        memory(max(line.resident), max(line.share)),
+        _memory(line),
         _loaded(line),
     ]
     return "| " + " | ".join(cells) + " |"
@@ -73,6 +73,15 @@ def _notes(line: Line, lines: Sequence[Line]) -> list[str]:
     return [*said, line.note] if line.note else said
 
 
+def _memory(line: Line) -> str:
+    share = max(line.share)
+    said = memory(max(line.resident), share)
+    if line.memory_aim is None:
+        return said
+    met = "met" if share <= line.memory_aim else "**missed**"
+    return f"{said}, at most {line.memory_aim / 1e6:.0f}: {met}"
+
+
 def memory(resident: int, share: int) -> str:
     """Both peaks, in millions of bytes."""
     return f"{resident / 1e6:.0f} MB ({share / 1e6:.0f})"
@@ -83,7 +92,11 @@ def sizes(points: Sequence[Point]) -> str:
     most: dict[int, int] = {}
     for point in points:
         most[point.servers] = max(most.get(point.servers, 0), point.rows)
-    text = ["| | " + " | ".join(f"{rows:,} rows" for _, rows in sorted(most.items())) + " | time per row |"]
+    text = [
+        "| | "
+        + " | ".join(f"{rows:,} rows" for _, rows in sorted(most.items()))
+        + " | time per row, from one size to the next at most |"
+    ]
     text.append("|---|" + "---:|" * (len(most) + 1))
     for name in dict.fromkeys(point.name for point in points):
         found = {point.servers: point for point in points if point.name == name}

@@ -123,6 +123,17 @@ def test_the_page_has_a_table_per_group_and_the_machine() -> None:
     assert "By size" not in page(LINES, [], {}, "")
 
 
+def test_growth_is_where_it_is_most() -> None:
+    seconds = {10: 1.0, 100: 2.0, 1000: 40.0, 10_000: 100.0}
+    points = [Point("ours", rows, rows, taken, 1, 1) for rows, taken in seconds.items()]
+    assert growth(points, "ours") == pytest.approx(2.0)
+
+
+def test_memory_is_held_against_its_aim() -> None:
+    assert "7 MB (4), at most 4: met" in table([replace(OURS, memory_aim=4_000_000)])
+    assert "7 MB (4), at most 4: **missed**" in table([replace(OURS, memory_aim=3_999_999)])
+
+
 def test_growth_is_of_the_time_per_row() -> None:
     assert growth(POINTS, "ours") == pytest.approx(0.5)
     assert growth(POINTS, "limit") is None
