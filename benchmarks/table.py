@@ -92,11 +92,7 @@ def sizes(points: Sequence[Point]) -> str:
     most: dict[int, int] = {}
     for point in points:
         most[point.servers] = max(most.get(point.servers, 0), point.rows)
-    text = [
-        "| | "
-        + " | ".join(f"{rows:,} rows" for _, rows in sorted(most.items()))
-        + " | time per row, from one size to the next at most |"
-    ]
+    text = ["| | " + " | ".join(f"{rows:,} rows" for _, rows in sorted(most.items())) + " | time per row |"]
     text.append("|---|" + "---:|" * (len(most) + 1))
     for name in dict.fromkeys(point.name for point in points):
         found = {point.servers: point for point in points if point.name == name}
