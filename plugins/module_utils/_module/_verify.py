@@ -81,7 +81,8 @@ def verify(task: Task) -> Outcome:
         plan = plan_mapping(source.tables(), read_tables(session, schema), options_from_params(params))
         result = _Verification(params, source, session, require_sound(plan), helpers, task.check_mode).run()
     result["seconds"] = round(time.monotonic() - started, 3)
-    return Outcome(result=result, warnings=helpers.warnings)
+    hindrances = [reason for one in (source, *helpers.sources) for reason in one.hindrances]
+    return Outcome(result=result, warnings=[*helpers.warnings, *dict.fromkeys(hindrances)])
 
 
 class Member(NamedTuple):
@@ -96,6 +97,7 @@ class _Helpers:
 
     def __init__(self, params: Dict[str, Any]) -> None:
         self.warnings: List[str] = []
+        self.sources: List[SqliteSource] = []
         self._params = params
         self._moment = SourceMoment(params["source"])
         self._stack = ExitStack()
@@ -113,6 +115,7 @@ class _Helpers:
             snapshot = session.export_snapshot() if wanted else ""
             for _ in range(wanted):
                 source = self._stack.enter_context(self._moment.open())
+                self.sources.append(source)
                 helper = self._stack.enter_context(connect(self._params, "verify"))
                 self._stack.enter_context(helper.transaction("repeatable read", read_only=True, snapshot=snapshot))
                 found.append(Member(source, SchemaReader(helper, self._params["target_schema"])))
