@@ -56,6 +56,7 @@ def argument_spec() -> Spec:
         "workers": {"type": "int"},
         "sample": {"type": "float", "default": 100.0},
         "resume_file": {"type": "path"},
+        "max_rate": {"type": "bytes"},
         **progress_spec(),
     }
 
@@ -232,7 +233,7 @@ class _Verification:
         members = [Member(self.source, self.reader)]
         crew = Crew(members, lambda member: member.target.cancel())
         totals = {table.map.source.name: table.expected for table in tables}
-        progress = SharedProgress(progress_for(self.params, "verify", totals), crew.check)
+        progress = SharedProgress(progress_for(self.params, "verify", totals), crew.check, self.params["max_rate"])
         jobs = [job for table in tables for job in table.jobs(self.source, progress)]
         if len(jobs) > len(tables):
             workers = self.params["workers"] or default_workers()
@@ -300,6 +301,16 @@ class _Proven:
         proof = Proof.of(verdict, span, self._horizon)
         if proof is not None and verdict.table in self._tables:
             self.file.add(proof)
+
+
+class _OfPart(Silent):
+    """A Progress for rows that are compared one by one within a table that has begun."""
+
+    def __init__(self, advance: Callable[[int, int], None]) -> None:
+        self._advance = advance
+
+    def advance(self, rows: int, size: int = 0, table: str = "") -> None:
+        self._advance(rows, size)
 
 
 class _Table:
@@ -412,6 +423,7 @@ class _Table:
                 DiskSpool,
                 limit=self._limit,
                 quarantined=self._quarantined,
+                progress=_OfPart(advance),
                 span=rows,
             )
 
