@@ -55,6 +55,11 @@ options:
       - How many connections to either side compare together. By default one per processor of the machine that the module
         runs on, at most four. All of them see the same moment of both sides.
     type: int
+  max_rate:
+    description:
+      - How much is compared in a second at most, by all workers together, as a number of bytes (of the values as text) or
+        with a unit, for example V(20M), for a server that others use meanwhile.
+    type: bytes
   sample:
     description:
       - Percentage of the rows of each table with a whole-number key that are compared. They are spread over the table in

@@ -38,7 +38,8 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast impo
     gathered,
 )
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._wire import wire_for
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import Misfit
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._wire import _WIRES, wire_for, wired_row
 from support.conversions import AWKWARD, ENUMS, MANY, PLAIN, PLAIN_BLOBS, like_values_of
 
 TYPES = [
@@ -73,14 +74,21 @@ TYPES = [
 ]
 
 
+VECTOR = VectorCodec(parse_type("vector(3)"))
+
+
 @dataclass
 class Ways:
-    """A key and columns of one type on both sides, all with the same values: the first as they are, the second in reverse."""
+    """A key and columns of one type on both sides, all with the same values: the first as they are, the second in reverse.
+
+    I(beside) them there is a vector in a BLOB, which takes all of them into binary format.
+    """
 
     session: Session
     path: Path
     sql_type: str
     columns: int = 1
+    beside: bool = False
 
     def __post_init__(self) -> None:
         codec = codec_for(parse_type(self.sql_type, ENUMS))
@@ -96,12 +104,38 @@ class Ways:
         """The normal form of what belongs there; raises Misfit."""
         return tuple(None if value is None else self.codec.canonical(self.codec.encode(value)) for value in row)
 
+    def fits(self, row: Sequence[Any]) -> bool:
+        try:
+            self.slowly(row)
+        except Misfit:
+            return False
+        return True
+
+    def wired(self, key: int, row: Sequence[Any]) -> bytes:
+        """A row in binary format, of what C(Codec.encode) makes of each value."""
+        wire = wire_for(parse_type(self.sql_type, ENUMS))
+        assert wire is not None
+        fields = [None if value is None else wire(str(self.codec.sent(value))) for value in row]
+        return wired_row([struct.pack(">q", key), *fields, *([wire_for(VECTOR.type)("[0,0,0]")] * self.beside)])
+
+    def taken_as_text(self, row: Sequence[Any]) -> bool:
+        """Whether the server takes the literals."""
+        try:
+            with self.session.transaction():
+                self.session.execute("SET LOCAL search_path TO public")
+                for value in row:
+                    literal = None if value is None else self.codec.encode(value)
+                    self.session.query(f"SELECT CAST(%s AS {self.sql_type})", (literal,))
+        except TargetError:
+            return False
+        return True
+
     def packed(self, values: Sequence[Any]) -> list[Packed | Span]:
         """What the short cut makes of I(values), stored as they are."""
         self.path.unlink(missing_ok=True)
         listed, places = ", ".join(self.names), ", ".join("?" * self.columns)
         writer = sqlite3.connect(self.path)
-        writer.execute(f"CREATE TABLE t (k INTEGER PRIMARY KEY, {listed})")
+        writer.execute(f"CREATE TABLE t (k INTEGER PRIMARY KEY, {listed}, e DEFAULT (zeroblob(12)))")
         writer.executemany(f"INSERT INTO t ({listed}) VALUES ({places})", self.rows(values))
         writer.commit()
         writer.close()
@@ -110,7 +144,9 @@ class Ways:
             FastColumn("k", True, codec_for(key).fast, wire_for(key)),
             *(FastColumn(name, False, self.codec.fast, wire_for(own), self.blobs) for name in self.names),
         ]
-        blobs = self.blobs is not None and any(isinstance(value, bytes) for value in values)
+        if self.beside:
+            columns.append(FastColumn("e", False, VECTOR.fast, wire_for(VECTOR.type), VECTOR.blobs))
+        blobs = self.beside or (self.blobs is not None and any(isinstance(value, bytes) for value in values))
         cells = apart([column.of_blobs() for column in columns]) if blobs else gathered(columns)
         with SqliteSource.open(str(self.path)) as source:
             read = source.reader(source.tables()[0], cells)
@@ -119,13 +155,14 @@ class Ways:
 
     def taken(self, items: Sequence[Packed]) -> list[tuple[int, tuple[str | None, ...]]]:
         """Keys and normal forms that the server holds after it was sent I(items); none if it refuses them."""
-        columns = ", ".join(f"{name} {self.sql_type}" for name in self.names)
+        columns = ", ".join([*(f"{name} {self.sql_type}" for name in self.names), "e vector(3)"])
+        filled = ["k", *self.names, *(["e"] if self.beside else [])]
         printed = ", ".join(f"CASE WHEN {n} IS NOT NULL THEN pg_catalog.format('%s', {n}) END" for n in self.names)
         try:
             with self.session.transaction():
                 self.session.execute("SET LOCAL search_path TO public")
                 self.session.execute(f"CREATE TEMP TABLE t (k bigint, {columns}) ON COMMIT DROP")
-                copy_in(self.session, "pg_temp", "t", ["k", *self.names], iter(items), binary=items[0].binary)
+                copy_in(self.session, "pg_temp", "t", filled, iter(items), binary=items[0].binary)
                 found = self.session.query(f"SELECT k, {printed} FROM t ORDER BY k")
         except TargetError as error:
             assert str(error.details.get("sqlstate", "")).startswith(("22", "54")), error
@@ -156,6 +193,18 @@ def require_same(ways: Ways, values: Sequence[Any]) -> int:
     rows = ways.rows(values)
     for key, forms in found:
         assert forms == ways.slowly(rows[key - 1]), rows[key - 1]
+    return len(found)
+
+
+def require_same_singly(ways: Ways, values: Sequence[Any]) -> int:
+    """The same for rows that are converted one by one in a table that goes in binary format; all that text takes are taken."""
+    rows = [row for row in ways.rows(values) if ways.fits(row)]
+    found = ways.taken([Packed(1, ways.wired(key, row), True) for key, row in enumerate(rows, 1)]) if rows else []
+    if not found and len(rows) > 1:
+        return sum(require_same_singly(ways, [value]) for value in values)
+    if not found and rows:
+        assert not ways.taken_as_text(rows[0]), rows[0]
+    assert [forms for _, forms in found] == [ways.slowly(row) for row in rows[: len(found)]]
     return len(found)
 
 
@@ -242,6 +291,44 @@ def test_vectors_in_blobs_arrive_bit_for_bit(
 ) -> None:
     ways = Ways(session, folder / "blobs.db", sql_type, 2)
     require_same(ways, [None if numbers is None else struct.pack("<3f", *numbers) for numbers in blobs])
+
+
+#: What goes in binary format where a table has vectors in BLOBs.
+WIRED = [sql_type for sql_type in TYPES if wire_for(parse_type(sql_type, ENUMS)) is not None]
+
+
+def test_every_binary_format_is_tried() -> None:
+    assert {parse_type(sql_type, ENUMS).name for sql_type in WIRED} == set(_WIRES)
+
+
+@pytest.mark.parametrize("sql_type", WIRED)
+def test_nothing_awkward_goes_through_in_binary_format(session: Session, folder: Path, sql_type: str) -> None:
+    ways = Ways(session, folder / "binary.db", sql_type, 2, beside=True)
+    # What is refused is tried value by value.
+    require_same(ways, AWKWARD)
+    require_same_singly(ways, AWKWARD)
+
+
+@pytest.mark.parametrize("sql_type", [name for name in WIRED if name in PLAIN])
+def test_plain_values_go_in_binary_format(session: Session, folder: Path, sql_type: str) -> None:
+    ways = Ways(session, folder / "binary.db", sql_type, 1, beside=True)
+    assert all(isinstance(item, Packed) and item.binary for item in ways.packed(PLAIN[sql_type]))
+    assert require_same(ways, PLAIN[sql_type]) == len(PLAIN[sql_type])
+    assert require_same_singly(ways, PLAIN[sql_type]) == len(PLAIN[sql_type])
+
+
+@pytest.mark.parametrize("sql_type", WIRED)
+@settings(MANY, max_examples=30)
+@given(data=st.data(), columns=st.sampled_from([1, 2]))
+def test_what_goes_in_binary_format_is_what_the_slow_way_makes(
+    session: Session, folder: Path, sql_type: str, columns: int, data: st.DataObject
+) -> None:
+    one = like_values_of(sql_type)
+    values = data.draw(st.lists(one | st.none(), min_size=1, max_size=20) | st.lists(one | st.sampled_from(AWKWARD)))
+    values = [v for v in values if not (isinstance(v, str) and any(0xD800 <= ord(c) < 0xE000 for c in v))]
+    ways = Ways(session, folder / "wired.db", sql_type, columns, beside=True)
+    require_same(ways, values)
+    require_same_singly(ways, values)
 
 
 def test_a_row_that_does_not_qualify_takes_few_others_with_it(session: Session, folder: Path) -> None:

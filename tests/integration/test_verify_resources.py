@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from support.ansible_runs import ModuleRunner
     from support.server import Database
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".cache" / "collections"
@@ -130,6 +131,39 @@ def test_memory_does_not_grow_with_the_rows(shape: str, tmp_path: Path, database
         peaks.append(result["peak"])
     # The larger one holds 50 MB more on either side. Sorting may use its cache of 8 MiB to the full.
     assert peaks[1] - peaks[0] < (24 if shape in ("source", "content") else 6) * 1024, peaks
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_rate_is_kept_in_every_order(
+    shape: str, tmp_path: Path, database: Database, run_module: ModuleRunner
+) -> None:
+    path, progress = tmp_path / "t.sqlite", tmp_path / "progress.json"
+    rows = 20_000
+    fill(path, database, shape, rows)
+
+    def compared(**arguments: Any) -> dict[str, Any]:
+        given = {"source": str(path), **database.login, "progress_file": str(progress), **arguments}
+        result = run_module("migration_verify_info", given)
+        assert (result["equal"], result["tables"][0]["order"]) == (True, shape), result
+        return result
+
+    free = compared()
+    [done] = json.loads(progress.read_text(encoding="utf-8"))["finished"]
+    # Of each row at least 200 characters, its number, and 32 digits.
+    assert (done["rows"], 238 * rows < done["bytes"] < 260 * rows) == (rows, True)
+    wanted = 2 * free["seconds"] + 1
+    assert compared(max_rate=str(int(done["bytes"] / wanted)))["seconds"] >= 0.95 * wanted
+
+
+def test_rows_that_differ_in_hash_count_too(tmp_path: Path, database: Database, run_module: ModuleRunner) -> None:
+    path, progress = tmp_path / "t.sqlite", tmp_path / "progress.json"
+    rows = 5000
+    fill(path, database, "ranges", rows)
+    database.query("UPDATE t SET name = name || 'y'")
+    given = {"source": str(path), **database.login, "progress_file": str(progress)}
+    assert run_module("migration_verify_info", given)["differing"] == rows
+    [done] = json.loads(progress.read_text(encoding="utf-8"))["finished"]
+    assert (done["rows"], 238 * rows < done["bytes"] < 260 * rows) == (rows, True)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

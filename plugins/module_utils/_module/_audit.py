@@ -62,7 +62,7 @@ def audit(task: Task) -> Outcome:
         result["left_out"] = [vars(skipped) for skipped in mapping.skipped] if mapping else []
         result["problems"] = [problem.as_dict() for problem in mapping.problems] if mapping else []
         result["sound"] = result["scanned"] and not result["errors"] and not result["problems"]
-    outcome = Outcome(result=result)
+    outcome = Outcome(result=result, warnings=list(source.hindrances))
     if against == "nothing":
         outcome.warnings.append(
             "Without login_db and without model, values were not held against the types of the target."

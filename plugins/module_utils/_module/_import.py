@@ -93,7 +93,7 @@ def import_sqlite(task: Task) -> Outcome:
         if settings.budget is not None:
             written = _write_quarantine(params["quarantine_file"], list(target.quarantined(report.run)))
     outcome = _outcome(plan, report, params["quarantine_file"] if settings.budget is not None else None, written)
-    outcome.warnings += helpers.warnings
+    outcome.warnings += [*helpers.warnings, *source.hindrances]
     return outcome
 
 

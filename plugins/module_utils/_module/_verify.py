@@ -58,6 +58,7 @@ def argument_spec() -> Spec:
         "workers": {"type": "int"},
         "sample": {"type": "float", "default": 100.0},
         "resume_file": {"type": "path"},
+        "max_rate": {"type": "bytes"},
         **progress_spec(),
     }
 
@@ -83,7 +84,8 @@ def verify(task: Task) -> Outcome:
         plan = plan_mapping(source.tables(), read_tables(session, schema), options_from_params(params))
         result = _Verification(params, source, session, require_sound(plan), helpers, task.check_mode).run()
     result["seconds"] = round(time.monotonic() - started, 3)
-    return Outcome(result=result, warnings=helpers.warnings)
+    hindrances = [reason for one in (source, *helpers.sources) for reason in one.hindrances]
+    return Outcome(result=result, warnings=[*helpers.warnings, *dict.fromkeys(hindrances)])
 
 
 class Member(NamedTuple):
@@ -98,6 +100,7 @@ class _Helpers:
 
     def __init__(self, params: Dict[str, Any]) -> None:
         self.warnings: List[str] = []
+        self.sources: List[SqliteSource] = []
         self._params = params
         self._moment = SourceMoment(params["source"])
         self._stack = ExitStack()
@@ -115,6 +118,7 @@ class _Helpers:
             snapshot = session.export_snapshot() if wanted else ""
             for _ in range(wanted):
                 source = self._stack.enter_context(self._moment.open())
+                self.sources.append(source)
                 helper = self._stack.enter_context(connect(self._params, "verify"))
                 self._stack.enter_context(helper.transaction("repeatable read", read_only=True, snapshot=snapshot))
                 found.append(Member(source, SchemaReader(helper, self._params["target_schema"])))
@@ -231,7 +235,7 @@ class _Verification:
         members = [Member(self.source, self.reader)]
         crew = Crew(members, lambda member: member.target.cancel())
         totals = {table.map.source.name: table.expected for table in tables}
-        progress = SharedProgress(progress_for(self.params, "verify", totals), crew.check)
+        progress = SharedProgress(progress_for(self.params, "verify", totals), crew.check, self.params["max_rate"])
         # Tables that are compared as wholes come first: nobody can share in the last of them.
         tables.sort(key=lambda table: (table.parted, -table.expected))
         jobs = [job for table in tables for job in table.jobs(self.source, progress)]
@@ -302,6 +306,16 @@ class _Proven:
         proof = Proof.of(verdict, span, self._horizon)
         if proof is not None and verdict.table in self._tables:
             self.file.add(proof)
+
+
+class _OfPart(Silent):
+    """A Progress for rows that are compared one by one within a table that has begun."""
+
+    def __init__(self, advance: Callable[[int, int], None]) -> None:
+        self._advance = advance
+
+    def advance(self, rows: int, size: int = 0, table: str = "") -> None:
+        self._advance(rows, size)
 
 
 class _Table:
@@ -419,6 +433,7 @@ class _Table:
                 DiskSpool,
                 limit=self._limit,
                 quarantined=self._quarantined,
+                progress=_OfPart(advance),
                 span=rows,
             )
 

@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
-import struct
-import sys
 from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -17,6 +14,7 @@ from .._transfer._fast import FIELD, LONGEST, NULL, PIECES, ROW, UNFIT, Cell, Ch
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
+from ._digits import Digits
 from ._file import BUSY_TIMEOUT, RawFile, connect, explained, wal_bytes, wal_path
 from ._manifest import recorded_hash
 from ._names import ROWID_NAMES, Sql, compose, folded, joined, literal
@@ -24,8 +22,6 @@ from ._schema import read_tables
 
 #: Rows that are fetched at a time.
 CHUNK_ROWS = 500
-#: Doubles whose text is tried before SQLite is trusted with them.
-PROBED_DOUBLES = 500
 
 
 def text_value(raw: bytes) -> Union[str, InvalidText]:
@@ -47,7 +43,9 @@ class SqliteSource:
         self._file = file
         self.connection = connection
         self._tables: Optional[List[SourceTable]] = None
-        self._is_exact: Optional[bool] = None
+        self._digits: Optional[Digits] = None
+        #: Why M(reader) has refused tables that it is made for.
+        self.hindrances: List[str] = []
         # The order of text is that of its UTF-8 bytes; a database in UTF-16 would order by those.
         self.encoding: str = connection.execute("PRAGMA encoding").fetchone()[0]
         self._collation = "BINARY"
@@ -175,8 +173,11 @@ class SqliteSource:
         return next((kind for (kind,) in self.query(statement, span, table.name)), None)
 
     def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Optional[Reader]:
-        """See RowSource. None for a table without rowid, a virtual one, and for a SQLite that does not compute as it should."""
-        if table.kind != "table" or table.rowid is None or self.encoding != "UTF-8" or not self._exact():
+        """See RowSource. None for a table without rowid, a virtual one, and where M(hindrances) say why."""
+        if table.kind != "table" or table.rowid is None:
+            return None
+        if self.encoding != "UTF-8":
+            self._hindered(f"the texts of {self.path} are in {self.encoding}")
             return None
         _check_columns(table, [column.name for cell in cells for column in cell])
         parts = {"table": table.name, "rowid": column_of_t(table.rowid)}
@@ -184,12 +185,13 @@ class SqliteSource:
         edge = compose("SELECT {rowid}" + within + " ORDER BY {rowid} LIMIT 1 OFFSET ?", **parts)
         ends = compose("SELECT max({rowid}), count(*)" + within, **parts)
         texts = compose(
-            "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(_cell, cells)), **parts
+            "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(self._cell, cells)), **parts
         )
         try:
             # Functions that this SQLite does not have show when the statement is prepared.
             self.connection.execute(f"EXPLAIN {texts}", (0, 0)).close()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self._hindered(f"SQLite {sqlite3.sqlite_version} cannot read many at once ({error})")
             return None
         lengths = [compose("total(length({column}))", column=column_of_t(c.name)) for cell in cells for c in cell]
         bounds = _Bounds(self.connection, compose("SELECT {sizes}" + within, sizes=joined(" + ", lengths), **parts))
@@ -211,11 +213,45 @@ class SqliteSource:
 
         return read
 
-    def _exact(self) -> bool:
-        """Whether this SQLite writes doubles so that they read back bit for bit, and tells the two zeros apart."""
-        if self._is_exact is None:
-            self._is_exact = _computes_exactly(self.connection)
-        return self._is_exact
+    def _hindered(self, reason: str) -> None:
+        told = f"Rows are read one by one, which takes many times as long: {reason}."
+        if told not in self.hindrances:
+            self.hindrances.append(told)
+
+    def _cell(self, columns: Cell) -> Sql:
+        """The texts of the columns' values, as the bytes that they are."""
+        row = joined(f" || char({ord(FIELD)}) || ", map(self._text, columns))
+        texts = compose("group_concat({row}, {mark})", row=row, mark=Sql(f"char({ord(ROW)})"))
+        raw = columns[0].form(column_of_t(columns[0].name)).raw
+        if raw is not None:
+            # A text of SQLite's is any bytes.
+            texts = compose(
+                "{texts} || {mark} || group_concat({raw}, '')", texts=texts, mark=Sql(UNFIT), raw=Sql(raw.sql)
+            )
+        return compose("CAST({texts} AS BLOB)", texts=texts)
+
+    def _text(self, column: FastColumn) -> Sql:
+        """The text of one value of a column. It is never NULL, which would make the whole row vanish."""
+        name = column_of_t(column.name)
+        form = column.form(name)
+        mark = f"char({ord(NULL)})"
+        if form.cases is not None:
+            subject, cases, null = "", [(Sql(when), text) for when, text in form.cases.items()], f"{name} IS NULL"
+        else:
+            subject, null = f"typeof({name})", "'null'"
+            cases = [(literal(kind), text) for kind, text in form.classes.items()]
+        if form.real is not None:
+            cases.insert(0, (literal("real"), self._real(form.real, name)))
+        if not column.not_null:
+            cases.append((Sql(null), mark))
+        whens = " ".join(f"WHEN {case} THEN {text}" for case, text in cases)
+        return Sql(f"CASE {subject} {whens} ELSE {UNFIT} END")
+
+    def _real(self, lead: str, name: Sql) -> str:
+        if self._digits is None:
+            self._digits = Digits(self.connection)
+        digits = self._digits.of(name)
+        return f"char({ord(lead)}) || {digits}" if lead else digits
 
     def fingerprint(self) -> str:
         """For a snapshot with its manifest: the content's hash. Otherwise what changes with every commit."""
@@ -330,33 +366,6 @@ def column_of_t(name: str) -> Sql:
     return compose("t.{column}", column=name)
 
 
-def _cell(columns: Cell) -> Sql:
-    """The texts of the columns' values, as the bytes that they are."""
-    row = joined(f" || char({ord(FIELD)}) || ", map(_text, columns))
-    texts = compose("group_concat({row}, {mark})", row=row, mark=Sql(f"char({ord(ROW)})"))
-    raw = columns[0].form(column_of_t(columns[0].name)).raw
-    if raw is not None:
-        # A text of SQLite's is any bytes.
-        texts = compose("{texts} || {mark} || group_concat({raw}, '')", texts=texts, mark=Sql(UNFIT), raw=Sql(raw.sql))
-    return compose("CAST({texts} AS BLOB)", texts=texts)
-
-
-def _text(column: FastColumn) -> Sql:
-    """The text of one value of a column. It is never NULL, which would make the whole row vanish."""
-    name = column_of_t(column.name)
-    form = column.form(name)
-    mark = f"char({ord(NULL)})"
-    if form.cases is not None:
-        subject, cases, null = "", [(Sql(condition), text) for condition, text in form.cases.items()], f"{name} IS NULL"
-    else:
-        subject, null = f"typeof({name})", "'null'"
-        cases = [(literal(kind), text) for kind, text in form.classes.items()]
-    if not column.not_null:
-        cases.append((Sql(null), mark))
-    whens = " ".join(f"WHEN {case} THEN {text}" for case, text in cases)
-    return Sql(f"CASE {subject} {whens} ELSE {UNFIT} END")
-
-
 class _TooLong(Exception):
     """A value, or what SQLite makes of a chunk, has more than LONGEST bytes."""
 
@@ -391,26 +400,6 @@ class _Bounds:
             raise
         finally:
             self._connection.setlimit(self._limit, before)  # type: ignore[attr-defined]
-
-
-def _computes_exactly(connection: sqlite3.Connection) -> bool:
-    """Try the double's limits and some hundred others of all sizes: versions of SQLite differ in how they round."""
-    numbers = [0.1, 1e22, 5e-324, 2.2250738585072014e-308, sys.float_info.max, 2.0**53 + 2, 1 / 3]
-    state = 1
-    while len(numbers) < PROBED_DOUBLES:
-        # Knuth's linear congruential generator (MMIX): the same numbers at each run.
-        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-        number = struct.unpack("<d", struct.pack("<Q", state))[0]
-        if math.isfinite(number) and number:
-            numbers.append(number)
-    try:
-        for number in numbers:
-            written = connection.execute("SELECT printf('%!.18g', ?)", (number,)).fetchone()[0]
-            if float(written) != number:
-                return False
-        return bool(connection.execute("SELECT pow(?, -1) > 0 AND NOT pow(?, -1) > 0", (0.0, -0.0)).fetchone()[0])
-    except (sqlite3.Error, ValueError):
-        return False
 
 
 def _open_reading(path: str, busy_timeout: float) -> sqlite3.Connection:

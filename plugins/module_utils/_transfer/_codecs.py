@@ -172,10 +172,9 @@ class NumericCodec(Codec):
         # Equal digits mean different things in different classes: the first letter tells them apart.
         forms = {
             "integer": f"'i' || {column}",
-            "real": f"'r' || printf('{DIGITS}', {column})",
             "text": f"'t' || {text_within(column)}",
         }
-        return FastForm(forms, each(self._marked, Misfit), certain=_without_exponents)
+        return FastForm(forms, each(self._marked, Misfit), certain=_without_exponents, real="r")
 
     def _marked(self, text: str) -> str:
         make: Dict[str, Callable[[str], SqliteValue]] = {"i": int, "r": float, "t": str}
@@ -213,17 +212,6 @@ def plain_decimal(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-#: printf() format of SQLite whose digits read back as the same double: one more than the shortest may need.
-DIGITS = "%!.18g"
-
-
-def exact_real(column: str) -> str:
-    """SQL: the digits of I(column), which is REAL, unless printf() cannot spell it: infinities and -0.0."""
-    # A comparison takes both zeros for the same, a division does not.
-    finite = f"abs({column}) <= 1.7976931348623157e308 AND ({column} <> 0 OR pow({column}, -1) > 0)"
-    return f"CASE WHEN {finite} THEN printf('{DIGITS}', {column}) ELSE {UNFIT} END"
-
-
 class DoubleCodec(Codec):
     """double precision, bit for bit: the shortest decimal that reads back as the same double."""
 
@@ -232,10 +220,9 @@ class DoubleCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         forms = {
-            "real": exact_real(column),
             "integer": f"CASE WHEN {column} BETWEEN {-(1 << 53)} AND {1 << 53} THEN {column} ELSE {UNFIT} END",
         }
-        return FastForm(forms, whole(anything), sound=anything, kind="double")
+        return FastForm(forms, whole(anything), sound=anything, kind="double", real="")
 
     def _double(self, value: SqliteValue) -> float:
         if isinstance(value, float):
@@ -270,7 +257,7 @@ class RealCodec(DoubleCodec):
         return repr(number)
 
     def fast(self, column: str) -> FastForm:
-        return FastForm(super().fast(column).classes, each(lambda text: self.encode(float(text)), Misfit))
+        return FastForm(super().fast(column).classes, each(lambda text: self.encode(float(text)), Misfit), real="")
 
     def canonical(self, literal: str) -> str:
         return repr(struct.unpack("<f", struct.pack("<f", float(literal)))[0])
@@ -382,9 +369,8 @@ class JsonCodec(Codec):
         forms = {
             "text": f"CASE WHEN {column} >= ' ' COLLATE BINARY THEN {column} ELSE {UNFIT} END",
             "integer": column,
-            "real": f"char({ord(REAL)}) || {exact_real(column)}",
         }
-        return FastForm(forms, self._documents, certain=self._certain, kind=self.type.name)
+        return FastForm(forms, self._documents, certain=self._certain, kind=self.type.name, real=REAL)
 
     def _certain(self, documents: Collection[bytes]) -> bool:
         mark = REAL.encode()

@@ -52,8 +52,9 @@ TargetRow = Tuple[Optional[str], ...]
 #: What a source value converts to: a literal, NULL, or the reason why it does not.
 Converted = Union[None, str, Misfit]
 
-#: Rows between two messages to whoever waits.
+#: Rows of the source, and bytes of the target, between two messages to whoever waits.
 CHUNK = 1000
+CHUNK_BYTES = 1 << 18
 
 #: The orders of the module's text, each with the one to go on with where it turns out not to hold.
 STREAMED, SOURCE, BOTH, CONTENT = "streamed", "source", "both", "content"
@@ -210,7 +211,7 @@ class _Comparison:
             (targets.index(name), name, min if smallest else max) for name, smallest in watch.items() if name in targets
         ]
         self.verdict = self._new_verdict("")
-        self._told = 0
+        self._told = self._told_bytes = 0
 
     @property
     def first_order(self) -> str:
@@ -224,7 +225,7 @@ class _Comparison:
     def run(self, order: str) -> TableVerdict:
         """Compare with both sides in I(order). Raises Disorder where a side does not keep it."""
         self.verdict = self._new_verdict(order)
-        self._told = 0
+        self._told = self._told_bytes = 0
         bytes_of = self._bytes_of(order)
         if self.span is None:
             self.progress.begin(self.table.source.name, self.source.count(self.table.source))
@@ -245,11 +246,12 @@ class _Comparison:
 
     def take_back(self) -> None:
         """The rows of a run that did not count are not done."""
-        self.progress.advance(-self._told, table=self.table.source.name)
+        self.progress.advance(-self._told, -self._told_bytes, self.table.source.name)
 
-    def _tell(self, rows: int) -> None:
+    def _tell(self, rows: int, size: int = 0) -> None:
         self._told += rows
-        self.progress.advance(rows, table=self.table.source.name)
+        self._told_bytes += size
+        self.progress.advance(rows, size, self.table.source.name)
 
     def _bytes_of(self, order: str) -> Callable[[Sequence[Optional[str]]], bytes]:
         """The function from a row's literals to the bytes by which both sides are ordered and matched."""
@@ -323,14 +325,21 @@ class _Comparison:
         rows = self.target.rows(self.table.target, columns, order_by, between)
         _close_with(stack, rows)
         known = self.verdict.target_extremes
+        # Where a side is sorted, the two are not read in step: the server's is the one that others use too.
+        size = 0
         for row in rows:
             self.verdict.target_rows += 1
+            size += sum(map(len, filter(None, row)))
+            if size >= CHUNK_BYTES:
+                self._tell(0, size)
+                size = 0
             for place, name, outer in self.watched:
                 literal = row[place]
                 if literal is not None:
                     number = _whole(literal)
                     known[name] = outer(known[name], number) if name in known else number
             yield _TargetItem(bytes_of(row), row)
+        self._tell(0, size)
 
     def _convert_each(self, row: SourceRow) -> List[Converted]:
         """A row that does not fit as a whole, value by value."""

@@ -128,7 +128,8 @@ class SharedProgress:
             self._progress.advance(rows, size, table)
             if self._rate:
                 now = time.monotonic()
-                self._next = max(now, self._next) + size / self._rate
+                # What a table that begins anew takes back was sent all the same.
+                self._next = max(now, self._next) + max(size, 0) / self._rate
                 pause = self._next - now
         if pause > 0:
             time.sleep(pause)

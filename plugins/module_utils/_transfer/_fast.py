@@ -71,7 +71,8 @@ class FastForm:
     """How a column is brought over in chunks.
 
     I(classes) is SQL of SQLite by storage class: the text of a value of this class, or C(UNFIT). I(cases), in its place,
-    is the same by conditions, none of which is true of NULL. No text may be C(NULL). I(take) has the last word over a
+    is the same by conditions, none of which is true of NULL. I(real) is for REAL, which is the adapter's to spell: what
+    stands before its digits, which read back as the same double, or None where none qualifies. No text may be C(NULL). I(take) has the last word over a
     chunk's texts, and makes literals of them. Where there is I(sound), it is asked first, and most texts are literals
     already. Columns with the same I(kind), if it is not empty, are looked at as one: it tells equal forms.
     I(wire), where there is one, makes PostgreSQL's binary format instead. I(certain) is for those that want to
@@ -86,6 +87,7 @@ class FastForm:
     sound: Optional[Sound] = None
     kind: str = ""
     cases: Optional[Dict[str, str]] = None
+    real: Optional[str] = None
     raw: Optional[Raw] = None
 
 

@@ -86,7 +86,8 @@ _Read = Tuple[Optional[Chunk], Optional[Hashed]]
 class RangeComparison:
     """One member's comparison of parts of one table; what it finds goes into I(verdict).
 
-    I(exactly) compares the rows of a span one by one. I(advance) hears of the source's rows that are done, and of their bytes.
+    I(advance) hears of the source's rows that are done, and of their bytes. I(exactly) compares the rows of a span one by
+    one, and tells of them itself.
     """
 
     def __init__(
@@ -182,9 +183,7 @@ class RangeComparison:
             self._one_by_one(span)
 
     def _one_by_one(self, span: Span) -> None:
-        found = self._exactly(span)
-        self._verdict.absorb(found)
-        self._advance(found.source_rows, 0)
+        self._verdict.absorb(self._exactly(span))
 
     def _hashed_form(self, chunk: Chunk) -> Optional[Hashed]:
         """None where a value is not spelled as the probes know it."""
