@@ -79,7 +79,7 @@ options:
   prepared:
     description:
       - Whether O(rehearsal_db) has been made already, by a role that may, with O(login_user) as its owner, the target's
-        extensions, and the comment C(made by mcps.postgres for a rehearsal, may be dropped). It is emptied before and
+        extensions and settings, and the comment C(made by mcps.postgres for a rehearsal, may be dropped). It is emptied before and
         after and not dropped, and O(admin_user) is not needed.
     type: bool
     default: false
@@ -219,7 +219,8 @@ drift:
 against:
   description:
     - Differences between the schema at the top and the application's model that would stop a migration, as in
-      M(mcps.postgres.schema_compare_info), but for O(accept).
+      M(mcps.postgres.schema_compare_info), but for O(accept). Not looked for where O(revision) is not the last one, whose
+      model nobody has, unless O(strategy=metadata).
   type: list
   elements: dict
   returned: when there was a rehearsal
