@@ -255,7 +255,7 @@ def test_a_migration_tries_the_services_and_compares_what_they_say(inventory: Co
         # One that answers a page is on a free port, and the other ends by itself.
         assert ("{port}" in probe.get("url", "")) == ("{port}" in probe["environment"].values()) == ("url" in probe)
     assert "stats" in probes["harvester"]["command"] and "url" not in probes["harvester"]
-    # Ansible shows of a loop where it failed.
+    # Ansible shows the item at which a loop failed.
     assert not [secret for secret in (owner, quote(owner, safe=""), reader) if secret in json.dumps(found["probes"])]
     assert found["probe_environment"] == {"PGDATABASE": found["database"], "PGPASSWORD": owner}
     assert {urlsplit(request["url"]).netloc for request in found["smoke_requests"]} == {"127.0.0.1:8000"}
