@@ -26,6 +26,13 @@ def _ordered(services: Sequence[Mapping[str, Any]], deployment: str) -> list[dic
         raise AnsibleFilterError(str(error)) from error
 
 
+def _url(service: Mapping[str, Any], way: Mapping[str, Any]) -> dict[str, str]:
+    """The variable with the URL of I(way), if I(service) reads one."""
+    target = {key: value for key, value in way.items() if key not in _services.TLS}
+    variable, driver = service["url_variable"], service["url_driver"]
+    return {variable: postgres_url(target, driver=driver, tls="environment")} if variable else {}
+
+
 def application_services(services: Sequence[Mapping[str, Any]], deployment: str = "systemd") -> list[dict[str, Any]]:
     """I(services) in the order in which they are started, each with all that it did not say."""
     return _ordered(services, deployment)
@@ -48,12 +55,25 @@ def application_environments(
         if place:
             way = _services.way(service, place)
             environment = {**_services.tls_variables(way, folder), **environment}
-            if service["url_variable"]:
-                target = {key: value for key, value in way.items() if key not in _services.TLS}
-                environment[service["url_variable"]] = postgres_url(
-                    target, driver=service["url_driver"], tls="environment"
-                )
+            environment.update(_url(service, way))
         found.append({"path": path, "environment": environment, "absent": list(absent)})
+    return found
+
+
+def application_probes(services: Sequence[Mapping[str, Any]], database: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What tries every service on I(database), whatever way it goes itself. There is no password in it."""
+    way = _services.way({}, _plain(dict(database)))
+    if way.get("password"):
+        raise AnsibleFilterError(
+            "application_probes makes what may be shown: leave password out of the database, and write it as PGPASSWORD into "
+            "migration_probe_environment."
+        )
+    found = []
+    for service in _ordered(services, "systemd"):
+        try:
+            found += _services.probes(service, {**_services.tls_variables(way), **_url(service, way)})
+        except _services.ServicesError as error:
+            raise AnsibleFilterError(str(error)) from error
     return found
 
 
@@ -82,5 +102,6 @@ class FilterModule:
         return {
             "application_services": application_services,
             "application_environments": application_environments,
+            "application_probes": application_probes,
             "application_commands": application_commands,
         }

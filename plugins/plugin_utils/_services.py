@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 #: What a service may have, with what it is where it is not said.
@@ -27,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "enabled": True,
     "after": [],
     "health": [],
+    "probe": {},
     "published_ports": [],
     "volumes": [],
     "stop_seconds": 90,
@@ -34,6 +36,8 @@ DEFAULTS: Mapping[str, Any] = {
 DATABASE = ("host", "port", "user", "password", "database", "ssl_mode", "ca_cert", "ssl_cert", "ssl_key")
 #: Variables that libpq, asyncpg and the reference application's web site read, by the way's own names.
 TLS = {"ssl_mode": "PGSSLMODE", "ca_cert": "PGSSLROOTCERT", "ssl_cert": "PGSSLCERT", "ssl_key": "PGSSLKEY"}
+#: What stands for a free port where a process is only tried, as the module application_probe has it.
+PORT = "{port}"
 LOCAL = re.compile(r"(/|@|localhost\Z|127\.|::1\Z|\Z)")
 
 
@@ -71,6 +75,11 @@ def _complete(service: Mapping[str, Any], deployment: str) -> dict[str, Any]:
     if strange:
         raise ServicesError(
             f"The database of service {name} has {', '.join(strange)}: it may have {', '.join(DATABASE)}."
+        )
+    probe = service.get("probe") or {}
+    if probe and not (probe.get("command") and {"command", "match"} >= set(probe)):
+        raise ServicesError(
+            f"The probe of service {name} has {', '.join(probe)}: it needs command, and may have match."
         )
     complete = {**DEFAULTS, **{key: value for key, value in service.items() if value is not None}}
     if not complete["command"]:
@@ -116,6 +125,41 @@ def tls_variables(found: Mapping[str, Any], folder: str = "") -> dict[str, str]:
         variable: f"{folder}/{key}" if folder and key != "ssl_mode" else str(found[key])
         for key, variable in TLS.items()
         if key in found
+    }
+
+
+def probes(service: Mapping[str, Any], added: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What tries I(service) for a moment, with the variables I(added) over its own: each of its pages on a free port, and the
+    command that it has for it.
+
+    Raises ServicesError where the port of a page cannot be another one.
+    """
+    own = {name: str(value) for name, value in service["environment"].items()}
+    found = [_page_probe(service, page, own) for page in service["health"]]
+    if service["probe"]:
+        found.append({"name": service["name"], "environment": own, **service["probe"]})
+    place = {"chdir": service["directory"]} if service["directory"] else {}
+    return [{**probe, **place, "environment": {**probe["environment"], **added}} for probe in found]
+
+
+def _page_probe(service: Mapping[str, Any], page: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
+    address = urlsplit(page["url"])
+    port = rf"(^|[:=]){address.port}$"
+    environment = {name: re.sub(port, rf"\1{PORT}", value) for name, value in own.items()}
+    command = [re.sub(port, rf"\1{PORT}", str(word)) for word in service["command"]]
+    if address.port is None or PORT not in " ".join([*environment.values(), *command]):
+        raise ServicesError(
+            f"Service {service['name']} cannot be tried on a free port: the one of {page['url']} stands neither in its "
+            "environment nor in its command. Write the variable that tells it the port into environment."
+        )
+    url = address._replace(netloc=re.sub(r":\d+$", f":{PORT}", address.netloc)).geturl()
+    match = {"match": page["match"]} if page.get("match") else {}
+    return {
+        "name": f"{service['name']} {address.path}",
+        "command": command,
+        "environment": environment,
+        "url": url,
+        **match,
     }
 
 

@@ -11,15 +11,17 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 import yaml
 
-from support.ansible_runs import ROOT
+from support.ansible_runs import ROOT, ModuleRunner
+from support.server import Database
 
 INVENTORIES = ["staging", "production"]
 #: Role -> the group that it works on.
@@ -34,6 +36,7 @@ ROLES = {
 #: Prefixes of what is no role's: the inventory's own variables, its secrets, Ansible's.
 OWN = ("site_", "vault_", "ansible_")
 BIN = ROOT / ".venv" / "bin"
+PROJECT, PYTHON = ROOT / "examples" / "mcps", ROOT / ".cache" / "venv-mcps" / "bin" / "python"
 
 
 @dataclass
@@ -164,45 +167,127 @@ def test_every_role_takes_what_it_is_given(inventory: Copy, tmp_path: Path) -> N
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_services_are_switched_and_started_as_a_migration_does_it(inventory: Copy, tmp_path: Path) -> None:
-    """What the filters make of the inventory's services, with the passwords of its vault: whole, and timers around all else."""
-    commands = "application_services | mcps.postgres.application_commands"
-    made = {
-        "files": "{{ application_services | mcps.postgres.application_environments(application_database) }}",
-        "close": f"{{{{ {commands}('stop', periodic=true) }}}}",
-        "stop": f"{{{{ {commands}('stop', periodic=false) }}}}",
-        "start": f"{{{{ {commands}('start', periodic=false) }}}}",
-        "open": f"{{{{ {commands}('start', periodic=true) }}}}",
-        "secrets": "{{ [vault_application_password, vault_reader_password] }}",
-    }
-    copy = {"content": "{{ made | to_json }}", "dest": str(tmp_path / "made.json"), "mode": "0600"}
-    task = {"name": "Write it", "ansible.builtin.copy": copy, "delegate_to": "localhost", "connection": "local"}
-    play = {"hosts": "application", "gather_facts": False, "become": False, "vars": {"made": made}, "tasks": [task]}
-    task["vars"] = {
-        "ansible_connection": "local",
-        "ansible_become": False,
-        "ansible_python_interpreter": sys.executable,
-    }
-    run = inventory.play(tmp_path, [play])
+def made(inventory: Copy, folder: Path, more: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """What I(values) are on the application's host, with the variables I(more) besides the inventory's."""
+    copy = {"content": "{{ made | to_json }}", "dest": str(folder / "made.json"), "mode": "0600"}
+    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    task = {"name": "Write it", "ansible.builtin.copy": copy, "delegate_to": "localhost", "vars": here}
+    variables = {**more, "made": dict(values)}
+    play = {"hosts": "application", "gather_facts": False, "become": False, "vars": variables, "tasks": [task]}
+    run = inventory.play(folder, [play])
     assert run.returncode == 0, run.stdout + run.stderr
-    found = json.loads((tmp_path / "made.json").read_text(encoding="utf-8"))
-    units = {
-        when: [word for command in found[when] for word in command[2:]] for when in ("close", "stop", "start", "open")
-    }
-    assert units == {
+    found: dict[str, Any] = json.loads((folder / "made.json").read_text(encoding="utf-8"))
+    return found
+
+
+def units(commands: list[list[str]]) -> list[str]:
+    """What these commands of systemctl are about."""
+    return [word for command in commands for word in command[2:]]
+
+
+#: Where the files and the orders of a migration are, and of the filters for a deployment.
+SERVICES = "application_services | mcps.postgres"
+WAYS = {
+    "migration": {
+        "files": "{{ [{'path': migration_environment_file, 'environment': migration_environment,"
+        " 'absent': migration_environment_absent}] + migration_environment_files }}",
+        "close": "{{ migration_traffic_close }}",
+        "stop": "{{ migration_services_stop }}",
+        "start": "{{ migration_services_start }}",
+        "open": "{{ migration_traffic_open }}",
+    },
+    "deployment": {
+        "files": f"{{{{ {SERVICES}.application_environments(application_database) }}}}",
+        "close": f"{{{{ {SERVICES}.application_commands('stop', periodic=true) }}}}",
+        "stop": f"{{{{ {SERVICES}.application_commands('stop', periodic=false) }}}}",
+        "start": f"{{{{ {SERVICES}.application_commands('start', periodic=false) }}}}",
+        "open": f"{{{{ {SERVICES}.application_commands('start', periodic=true) }}}}",
+    },
+}
+FILES = {
+    "migration": {"api": "/srv/mcps/.env", "harvester": "/srv/mcps/harvester.env", "web": "/srv/mcps-web/.env"},
+    "deployment": {name: f"/etc/mcps/{name}/environment" for name in ("api", "harvester", "web")},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_all_services_are_switched_and_started_timers_around_all_else(
+    inventory: Copy, tmp_path: Path, way: str
+) -> None:
+    """With the passwords of the inventory's vault, each in the dialect of its own client."""
+    secret = "{{ [vault_application_password, vault_reader_password] }}"
+    found = made(inventory, tmp_path, {}, {**WAYS[way], "secrets": secret})
+    assert {when: units(found[when]) for when in ("close", "stop", "start", "open")} == {
         "close": ["mcps-harvester.timer", "mcps-harvester.service"],
         "stop": ["mcps-web.service", "mcps-api.service"],
         "start": ["mcps-api.service", "mcps-web.service"],
         "open": ["mcps-harvester.timer"],
     }
-    urls = {Path(file["path"]).parent.name: urlsplit(file["environment"]["DATABASE_URL"]) for file in found["files"]}
+    files = {name: next(file for file in found["files"] if file["path"] == path) for name, path in FILES[way].items()}
+    assert len(found["files"]) == 3
+    urls = {name: urlsplit(file["environment"]["DATABASE_URL"]) for name, file in files.items()}
     application, reader = found["secrets"]
     assert {name: (url.scheme, url.username, unquote(url.password or "")) for name, url in urls.items()} == {
         "api": ("postgresql+asyncpg", "mcps_app", application),
         "harvester": ("postgresql+asyncpg", "mcps_app", application),
         "web": ("postgresql", "mcps_reader", reader),
     }
-    assert {file["environment"]["PGSSLMODE"] for file in found["files"]} == {"verify-full"}
+    assert {file["environment"]["PGSSLMODE"] for file in files.values()} == {"verify-full"}
+    if way == "migration":
+        assert all(file["absent"] == ["USE_SQLITE", "DATABASE_PATH"] for file in files.values())
+
+
+def test_a_migration_tries_the_services_and_compares_what_they_say(inventory: Copy, tmp_path: Path) -> None:
+    names = ("probes", "probe_environment", "smoke_requests", "health_checks", "rollback_services_start")
+    values = {name: f"{{{{ migration_{name} }}}}" for name in names}
+    more = {
+        "database": "{{ migration_rehearsal_database }}",
+        "secrets": "{{ [vault_owner_password, vault_reader_password] }}",
+    }
+    found = made(inventory, tmp_path, {}, {**values, **more})
+    owner, reader = found["secrets"]
+    probes = {probe["name"]: probe for probe in found["probes"]}
+    assert list(probes) == ["api /health", "api /health/db", "harvester", "web /health"]
+    for probe in probes.values():
+        url = urlsplit(probe["environment"]["DATABASE_URL"])
+        assert (url.username, url.password, url.path) == ("mcps_owner", None, f"/{found['database']}")
+        assert probe["environment"]["PGSSLMODE"] == "verify-full" and Path(probe["command"][0]).is_absolute()
+        # One that answers a page is on a free port, and the other ends by itself.
+        assert ("{port}" in probe.get("url", "")) == ("{port}" in probe["environment"].values()) == ("url" in probe)
+    assert "stats" in probes["harvester"]["command"] and "url" not in probes["harvester"]
+    # Ansible shows the item at which a loop failed.
+    assert not [secret for secret in (owner, quote(owner, safe=""), reader) if secret in json.dumps(found["probes"])]
+    assert found["probe_environment"] == {"PGDATABASE": found["database"], "PGPASSWORD": owner}
+    assert {urlsplit(request["url"]).netloc for request in found["smoke_requests"]} == {"127.0.0.1:8000"}
+    assert [request.get("status", 200) for request in found["smoke_requests"]] == [200, 200, 404]
+    assert [urlsplit(check["url"]).port for check in found["health_checks"]] == [8000, 8000, 3000]
+    # The web site reads PostgreSQL only.
+    assert units(found["rollback_services_start"]) == ["mcps-api.service"]
+
+
+def test_its_probes_try_the_reference_application(database: Database, run_module: ModuleRunner, tmp_path: Path) -> None:
+    """Those of API and harvester, in the folder and by the interpreter that are here, on tables that have no rows."""
+    login = database.environment
+    rehearsal = {"host": database.host, "port": database.port, "user": database.user, "database": database.name}
+    here = {
+        "site_application_dir": str(PROJECT),
+        "migration_alembic_python": str(PYTHON),
+        "migration_rehearsal_database": database.name,
+        "site_rehearsal": {**rehearsal, "ssl_mode": "disable"},
+    }
+    values = {"probes": "{{ migration_probes }}"}
+    found = made(encrypted("staging", tmp_path, secret=True), tmp_path, here, values)
+    own = {**login, "DATABASE_URL": database.url("asyncpg"), "PATH": os.environ["PATH"]}
+    subprocess.run([PYTHON, "-m", "alembic", "upgrade", "head"], cwd=PROJECT, env=own, check=True, capture_output=True)
+    answers = {}
+    for probe in found["probes"][:3]:
+        environment = {"PGDATABASE": database.name, "PGPASSWORD": database.password, **probe["environment"]}
+        arguments = {key: value for key, value in probe.items() if key != "name"}
+        result = run_module("application_probe", {**arguments, "environment": environment})
+        assert result["rc"] == 0, result
+        answers[probe["name"]] = result["answer"]
+    assert re.search('"database_type": *"postgresql"', answers["api /health/db"])
+    assert re.search("total +0", answers["harvester"])
 
 
 @pytest.mark.parametrize("name", INVENTORIES)

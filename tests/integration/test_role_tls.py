@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,14 +12,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from support.ansible_runs import PlaybookRun, PlaybookRunner
+from support.authority import DAY, Authority
 from support.secrets_guard import SecretsGuard, awkward_password
-
-DAY = datetime.timedelta(days=1)
 
 
 def play(tasks_from: str = "main") -> list[dict[str, Any]]:
@@ -240,74 +238,6 @@ def test_what_cannot_work_is_refused(site: Site) -> None:
     assert (site.ca / "ca.key").read_bytes() == key
     (site.ca / "ca.key").unlink()
     site.apply(tls_certificates=[]).failed("bring the key back")
-
-
-@dataclass
-class Authority:
-    """An authority that is not the role's."""
-
-    folder: Path
-    name: str
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-
-    @property
-    def file(self) -> Path:
-        return self.folder / f"{self.name}-ca.crt"
-
-    def issue(self, name: str, alt_name: str, days: int, usage: x509.ObjectIdentifier | None = None) -> dict[str, Any]:
-        """Key and certificate for I(alt_name), as an entry of tls_certificates."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        built = self._builder(alt_name, key.public_key(), days).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(alt_name)]), critical=False
-        )
-        if usage:
-            built = built.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        certificate_file, key_file = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        certificate_file.write_bytes(built.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return {
-            "name": "server",
-            "common_name": "db.example.com",
-            "own_certificate_file": str(certificate_file),
-            "own_key_file": str(key_file),
-        }
-
-    def write(self) -> Authority:
-        built = self._builder(self.name, self.key.public_key(), 3650).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        )
-        usage = x509.KeyUsage(
-            key_cert_sign=True,
-            crl_sign=True,
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        built = built.add_extension(usage, critical=True)
-        self.file.write_bytes(built.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        return self
-
-    def _builder(self, name: str, key: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)]))
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 20 * DAY)
-            .not_valid_after(now + days * DAY)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
-        )
 
 
 def test_own_files(site: Site) -> None:

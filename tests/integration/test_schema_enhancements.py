@@ -30,6 +30,15 @@ WANTED: list[dict[str, Any]] = [
     {"kind": "index", "table": "sale", "columns": ["at"], "method": "brin"},
     {"kind": "index", "table": "sale", "columns": ["product_id", "at"]},
 ]
+#: What PostgreSQL says of the indexes: each of the method that serves what it is there for.
+INDEXES = {
+    "CREATE INDEX pgx_product_attributes ON public.product USING gin (attributes jsonb_path_ops)",
+    "CREATE INDEX pgx_product_search_vector ON public.product USING gin (search_vector)",
+    "CREATE INDEX pgx_product_embedding_vector ON public.product USING hnsw (embedding_vector vector_cosine_ops)",
+    "CREATE INDEX pgx_sale_product_id ON public.sale USING btree (product_id)",
+    "CREATE INDEX pgx_sale_at ON public.sale USING brin (at)",
+    "CREATE INDEX pgx_sale_product_id_at ON public.sale USING btree (product_id, at)",
+}
 
 
 class Shop:
@@ -69,7 +78,8 @@ def test_there_and_back(shop: Shop) -> None:
     assert planned["changed"] and shop.definitions() == before and "CONCURRENTLY" in planned["diff"]["prepared"]
     made = done(shop.enhance())
     assert made["statements"] == planned["statements"] and made["rewrites"] == ["product"]
-    assert {"product.attributes jsonb", "product.search_vector tsvector"} <= shop.definitions()
+    columns = {"product.attributes jsonb", "product.search_vector tsvector", "product.embedding_vector vector(3)"}
+    assert shop.definitions() - before == columns | INDEXES
     query = shop.database.query
     assert query('SELECT id FROM product WHERE attributes @> \'{"color": "red"}\'') == [(1,)]
     found = query(

@@ -22,6 +22,7 @@ from psycopg2 import sql
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
+from support.authority import Authority, tls_entry
 from support.browser import headless_browser
 from support.secrets_guard import SecretsGuard, awkward_password
 from support.server import Database, Server, running_server
@@ -344,6 +345,33 @@ def test_server_without_tls_is_refused(reader: Database, tmp_path: Path, secrets
         assert site.get("/health").status == 503
         assert "does not support SSL" in site.log.read_text()
         secrets_guard.check(site.log.read_text(), "the site's log")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "name", "reason"),
+    [
+        ("own", "localhost", ""),
+        ("foreign", "localhost", "unable to verify the first certificate"),
+        ("", "localhost", "unable to verify the first certificate"),
+        ("own", "db.example.com", "does not match certificate's altnames"),
+    ],
+    ids=["right", "authority", "no-authority", "name"],
+)
+def test_only_the_server_that_was_meant_is_talked_to(
+    reader: Database, tmp_path: Path, secrets_guard: SecretsGuard, trusted: str, name: str, reason: str
+) -> None:
+    """With the certificate of another authority, or of another name, it hears no word, and so no password."""
+    authorities = {each: Authority(tmp_path, each).write() for each in ("own", "foreign")}
+    tls = {"PGSSLMODE": "verify-full"}
+    if trusted:
+        tls["PGSSLROOTCERT"] = str(authorities[trusted].file)
+    with tls_entry(reader.host, reader.port, authorities["own"].issue("server", name, 200)) as entry:
+        place = {"POSTGRES_HOST": "localhost", "POSTGRES_PORT": str(entry.port)}
+        with running_site(tmp_path, settings(reader, **tls, **place)) as site:
+            assert site.get("/health").status == (503 if reason else 200)
+            assert (entry.heard == 0) == bool(reason)
+            assert reason in site.log.read_text()
+            secrets_guard.check(site.log.read_text(), "the site's log")
 
 
 def test_connection_that_nobody_uses_does_not_keep_it_from_stopping(reader: Database, tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ class Pooler:
 
     def __init__(self, host: str, port: int) -> None:
         self.names: list[str] = []
+        self.clients: list[socket.socket] = []
         self.idle: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
         pooler = self
 
@@ -214,6 +215,7 @@ class Pooler:
                 with contextlib.suppress(OSError, EOFError):
                     pooler.log_in(self.request, server)
                     pooler.idle.put(server)
+                    pooler.clients.append(self.request)
                     pooler.lend(self.request)
 
         class Server(socketserver.ThreadingTCPServer):
@@ -266,8 +268,12 @@ class Pooler:
         return int(message[:1] in (b"Q", b"S"))
 
     def close(self) -> None:
+        """Nobody comes in any more, and whoever is in is put out."""
         self.server.shutdown()
         self.server.server_close()
+        for client in self.clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         while not self.idle.empty():
             self.idle.get().close()
 

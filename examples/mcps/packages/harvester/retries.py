@@ -16,19 +16,28 @@ CLASSES = ("08", "57")
 CODES = ("53300", "40001", "40P01")
 #: A statement that was cancelled is in class 57, and was cancelled for a reason.
 CANCELLED = "57014"
+#: Who connects is told by it that the database lets nobody in for now (ALLOW_CONNECTIONS); a statement, something else.
+CLOSED = "55000"
 
 
 def transient(error: BaseException) -> bool:
     """Whether I(error) is the connection's, or another writer's, and not the statement's."""
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError) or _of_several_addresses(error):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     code = sqlstate(error)
+    if code == CLOSED:
+        return getattr(error, "statement", None) is None
     if code:
         return code != CANCELLED and (code[:2] in CLASSES or code in CODES)
     text = reason(error).lower()
     return isinstance(error, DBAPIError) and ("database is locked" in text or "connection is closed" in text)
+
+
+def _of_several_addresses(error: BaseException) -> bool:
+    """Where a name has several (localhost), asyncio tells of all that refused in one error that has no number."""
+    return type(error) is OSError and error.errno is None
 
 
 def sqlstate(error: BaseException) -> str:

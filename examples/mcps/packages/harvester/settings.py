@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     postgres_db: str = "mcps"
     db_pool_size: int = 20
     db_max_overflow: int = 10
+    db_pool_timeout: float = Field(default=30, gt=0)
     db_pool_pre_ping: bool = True
     db_pool_recycle: int = 3600
     db_echo: bool = False

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mcps.postgres.plugins.filter.application_services import (
     application_commands,
     application_environments,
+    application_probes,
     application_services,
 )
 
@@ -57,6 +58,8 @@ def test_order_is_as_given_but_for_what_waits() -> None:
         ([{"name": "api", "image": "i"}], "container", "has no command"),
         ([{"name": "a b", "command": ["x"]}], "systemd", "'a b'"),
         ([{**API, "database": {"login": "x"}}], "systemd", "has login"),
+        ([{**API, "probe": {"match": "x"}}], "systemd", "probe of service api has match: it needs command"),
+        ([{**API, "probe": {"command": ["x"], "url": "y"}}], "systemd", "probe of service api has command, url"),
         ([API], "container", "has no image"),
         ([{**HARVESTER, "image": "i"}], "container", "needs a timer"),
     ],
@@ -131,3 +134,66 @@ def test_commands_of_containers() -> None:
 def test_another_action_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="say start or stop"):
         application_commands([API], "restart")
+
+
+HEALTH = {"url": "http://127.0.0.1:8000/health", "match": "healthy"}
+REHEARSAL = {"host": "db.example.com", "user": "owner", "database": "mcps_rehearsal", "ca_cert": "/ca"}
+TLS = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca"}
+
+
+def test_every_page_and_what_answers_none_is_tried_where_the_database_is() -> None:
+    api = {**API, "directory": "/srv", "environment": {"API_PORT": 8000, "SIZE": 18000}, "health": [HEALTH]}
+    web = {
+        **WEB,
+        "command": ["node", "-p", "3000", "--bind=[::1]:3000"],
+        "health": [{"url": "http://[::1]:3000/h?a=3000"}],
+    }
+    harvester = {**HARVESTER, "url_variable": "DATABASE_URL", "probe": {"command": ["stats"], "match": "total"}}
+    url = "postgresql+asyncpg://owner@db.example.com/mcps_rehearsal"
+    assert application_probes([web, api, harvester], REHEARSAL) == [
+        {
+            "name": "api /health",
+            "command": ["api"],
+            "chdir": "/srv",
+            "environment": {**TLS, "API_PORT": "{port}", "SIZE": "18000", "DATABASE_URL": url},
+            "url": "http://127.0.0.1:{port}/health",
+            "match": "healthy",
+        },
+        {
+            "name": "web /h",
+            "command": ["node", "-p", "{port}", "--bind=[::1]:{port}"],
+            "environment": {**TLS, "PGURL": "postgresql://owner@db.example.com/mcps_rehearsal"},
+            "url": "http://[::1]:{port}/h?a=3000",
+        },
+        {
+            "name": "harvester",
+            "command": ["stats"],
+            "environment": {**TLS, "N": "3", "DATABASE_URL": url},
+            "match": "total",
+        },
+    ]
+
+
+def test_where_the_database_is_wins_over_what_a_service_says() -> None:
+    lite = {
+        **API,
+        "environment": {"DATABASE_URL": "sqlite:///live.db", "P": "8000", "PGSSLMODE": "x"},
+        "health": [HEALTH],
+    }
+    (probe,) = application_probes([lite], REHEARSAL)
+    assert "sqlite" not in str(probe) and probe["environment"]["PGSSLMODE"] == "verify-full"
+
+
+def test_a_job_without_page_and_probe_is_not_tried() -> None:
+    assert application_probes([API, HARVESTER], REHEARSAL) == []
+
+
+def test_probes_take_no_password() -> None:
+    with pytest.raises(AnsibleFilterError, match="PGPASSWORD"):
+        application_probes([{**API, "health": [HEALTH]}], {**REHEARSAL, "password": "x"})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/health", "http://127.0.0.1/health"])
+def test_a_port_that_cannot_be_another_is_told(url: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="Service api cannot be tried on a free port"):
+        application_probes([{**API, "environment": {"PORT": "18000"}, "health": [{"url": url}]}], REHEARSAL)
