@@ -249,7 +249,7 @@ def test_what_becomes_jsonb_is_held_against_that(
     path = made(
         tmp_path / "documents.db",
         "CREATE TABLE document (id INTEGER PRIMARY KEY, body TEXT, other TEXT);"
-        'INSERT INTO document VALUES (1, \'"x\\u0000"\', \'"x\\u0000"\')',
+        "INSERT INTO document VALUES (1, '\"x\\u0000\"', '\"x\\u0000\"')",
     )
     database.query("CREATE TABLE document (id int PRIMARY KEY, body json, other json)")
     types = {"id": "INTEGER", "body": "JSON", "other": "JSON"}

@@ -24,6 +24,8 @@ MAX_NAME = 63
 WEIGHTS = ("A", "B", "C", "D")
 METHODS = ("btree", "brin", "gin", "gist", "hash")
 KINDS = ("jsonb", "search", "vector", "foreign_keys", "index")
+#: Kinds that need an extension.
+EXTENSIONS = {"vector": "vector"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ def plan(wanted: Sequence[Mapping[str, Any]], state: State, present: bool) -> Pl
 
 def needed_extensions(wanted: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
     """Extensions that I(wanted) cannot do without, and what needs each of them."""
-    return {"vector": place(number, item) for number, item in enumerate(wanted, 1) if item["kind"] == "vector"}
+    return {
+        EXTENSIONS[item["kind"]]: place(number, item)
+        for number, item in enumerate(wanted, 1)
+        if item["kind"] in EXTENSIONS
+    }
 
 
 def enhanced(tables: Sequence[TargetTable], wanted: Sequence[Mapping[str, Any]]) -> List[TargetTable]:
