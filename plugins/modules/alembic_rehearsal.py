@@ -145,7 +145,7 @@ again:
 mended:
   description:
     - Whether the chain goes up with RV(patches) (or without any, if none are needed). Where patches were found, it has also
-      to end without RV(drift).
+      to end without RV(drift) and with nothing RV(against) the schema.
   type: bool
   returned: when there was a rehearsal
   sample: true

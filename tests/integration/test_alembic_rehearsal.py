@@ -300,6 +300,21 @@ def test_a_default_of_another_value_is_known_beforehand(trial: Trial, default: s
         assert item["kind"] == "default" and "'old'" in item["detail"] and "'new'" in item["detail"]
 
 
+def test_patches_that_lead_to_another_default_mend_nothing(trial: Trial) -> None:
+    """Of which Alembic's autogenerate says nothing."""
+    name = 'sa.Column("name", sa.String, nullable=False'
+    whole(trial, up=CREATE_PARENT.replace(name, f'{name}, server_default="old"'))
+    model = trial.project.folder / "model.py"
+    model.write_text(model.read_text().replace(name, f'{name}, server_default="new"'))
+    trial.project.revision("0003", "0002", CREATE_OLD, DROP_OLD_RIGHT)
+    trial.project.revision("0004", "0003", DROP_OLD_WRONG, CREATE_OLD)
+    result = done(trial.rehearse())
+    assert not result["up"] and "CASCADE" in result["patches"][0]["replace"] and result["drift"] == []
+    assert [item["kind"] for item in result["against"]] == ["default"] and not result["mended"]
+    accepted = done(trial.rehearse(accept=["default parent.name"]))
+    assert accepted["against"] == [] and accepted["mended"]
+
+
 def test_what_the_sqlite_database_has_besides(trial: Trial, tmp_path: Path) -> None:
     whole(trial)
     source = tmp_path / "live.db"
@@ -325,6 +340,21 @@ def test_metadata_of_an_application_whose_chain_is_missing(trial: Trial) -> None
     assert {"child", "parent"} <= set(trial.tables())
     stands = trial.info()
     assert stands["at_head"] and stands["compared"] and stands["drift"] == []
+
+
+#: What create_all makes besides what the model says: autogenerate calls it drift, which keeps nothing from working.
+BESIDES = """
+sa.event.listen(parent, "after_create", sa.DDL("CREATE INDEX besides ON parent (color)"))
+"""
+
+
+def test_metadata_that_make_more_than_they_say_are_told_of(trial: Trial) -> None:
+    model = trial.project.folder / "model.py"
+    model.write_text(model.read_text() + BESIDES)
+    result = done(trial.rehearse(strategy="metadata"))
+    assert [(item["operation"], item["table"]) for item in result["drift"]] == [("remove_index", "parent")]
+    assert [(item["kind"], item["table"]) for item in result["against"]] == [("index", "parent")]
+    assert done(trial.rehearse(strategy="metadata", accept=["index parent*"]))["against"] == []
 
 
 def test_metadata_beside_a_chain_that_does_not_go_up(trial: Trial) -> None:

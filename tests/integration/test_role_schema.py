@@ -165,6 +165,18 @@ def test_a_chain_that_is_missing(application: Application) -> None:
     application.migrated(thrice=True, migration_schema_strategy="metadata", **application.admin)
 
 
+def test_metadata_make_what_the_application_expects_and_nothing_else(application: Application) -> None:
+    """Where nobody's revisions have made the tables, nothing may differ, not even what keeps nothing from working."""
+    model = application.project.folder / "model.py"
+    besides = 'sa.event.listen(parent, "after_create", sa.DDL("CREATE INDEX besides ON parent (color)"))\n'
+    model.write_text(model.read_text() + besides)
+    wanted = {"migration_schema_strategy": "metadata", **application.admin}
+    application.run(**wanted).failed("goes up", "parent", "(index)", "migration_schema_accept")
+    assert application.untouched()
+    application.run(**wanted, migration_rehearsal="never").failed("parent", "(index)", "migration_schema_accept")
+    application.run(**wanted, migration_schema_accept=["index parent*"]).succeeded()
+
+
 def test_a_chain_that_makes_something_else_than_the_application_expects(application: Application) -> None:
     application.revisions()
     application.project.revision("0003", "0002", '    op.alter_column("parent", "name", nullable=True)')
@@ -429,6 +441,18 @@ def test_what_keeps_the_revisions_from_being_linted_is_said(application: Applica
     assert "no squawk at /nowhere/squawk" in run.output
     notes = json.loads((application.folder / "report" / "report.json").read_text())["rehearsal"]["notes"]
     assert any("squawk" in note for note in notes) and any("ix_child_parent" in note for note in notes), notes
+
+
+def test_what_a_rehearsal_proposes_is_said(application: Application) -> None:
+    application.revisions(down='    op.drop_table("parent")')
+    more = '    op.create_table("more", sa.Column("of", sa.Integer, sa.ForeignKey("parent.id")))'
+    application.project.revision("0003", "0002", more, '    op.drop_table("more")')
+    application.run(**application.admin).succeeded()
+    notes = json.loads((application.folder / "report" / "report.json").read_text())["rehearsal"]["notes"]
+    (left,) = [note for note in notes if "leaves behind: color." in note]
+    assert """op.execute('DROP TYPE "color"')""" in left
+    (unindexed,) = [note for note in notes if "foreign keys: more." in note]
+    assert "migration_schema_enhancements: [{kind: foreign_keys}]" in unindexed
 
 
 def test_what_postgresql_can_do_is_added_to_the_tables(application: Application) -> None:

@@ -199,7 +199,7 @@ class _Rehearsal:
             if self._up(alembic, place, self.found.patches) is None:
                 self._look_around(alembic, place)
                 # Patches that lead somewhere else than the application's model are none.
-                self.found.mended = not self.found.drift
+                self.found.mended = not (self.found.drift or self.found.against)
                 self._back_and_forth(alembic, place)
 
     def _keep(self, alembic: Alembic, trial: _Trial, given_up: Sequence[int]) -> None:

@@ -114,8 +114,11 @@ def test_a_rehearsal_says_what_was_refused_and_why() -> None:
         "server.stars: type is BIGINT",
         "tool.risk: text instead of risklevel",
         "The way down leaves behind: hosttype.",
+        """op.execute('DROP TYPE "hosttype"')""",
         "tool (server_id).",
+        "migration_schema_enhancements: [{kind: foreign_keys}]",
         "require-concurrent-index-creation",
+        "CREATE INDEX ix ON server (stars);",
     ):
         assert text in page.flat
 
