@@ -67,7 +67,8 @@ options:
     default: 1.0
   clients:
     description:
-      - Numbers of clients to measure reads and writes with.
+      - Numbers of clients to measure reads and writes with. In place of those that are more than two thirds of the server's
+        free connections, so many are measured; RV(left_out) says so.
     type: list
     elements: int
     default: [1, 8, 64]

@@ -887,15 +887,25 @@ def test_a_server_that_crashes(run_module: ModuleRunner, tmp_path: Path, secrets
         assert case.query("SELECT count(*) FROM server") == [(3,)]
 
 
-def test_memory_does_not_grow_with_the_data(case: Case) -> None:
-    case.sqlite(
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-        " WHERE i < 20000) INSERT INTO t SELECT i, hex(randomblob(2000)) FROM n"
-    )
+@pytest.mark.parametrize(("workers", "most"), [(1, 48), (2, 54)])
+def test_memory_does_not_grow_with_the_data(case: Case, workers: int, most: int) -> None:
+    case.sqlite("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
     case.postgres("CREATE TABLE t (id integer PRIMARY KEY, v text)")
-    result = case.load()
-    assert result["rows"] == 20000 and result["bytes"] > 80_000_000
-    assert result["memory_peak_bytes"] < 100_000_000
+    peaks = []
+    done = 0
+    # Both sizes are loaded in parts.
+    for rows in (2_500, 22_500):
+        case.sqlite(
+            f"WITH RECURSIVE n (i) AS (SELECT {done} + 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"
+            " INSERT INTO t SELECT i, hex(randomblob(2000)) FROM n"
+        )
+        case.postgres("TRUNCATE t")
+        result = case.load(workers=workers)
+        assert (result["rows"], result["workers"], result["bytes"] > 4000 * rows) == (rows, workers, True)
+        peaks.append(result["memory_peak_bytes"])
+        done = rows
+    # The larger one has 80 MB more.
+    assert peaks[1] - peaks[0] < 4 << 20 and peaks[1] < most << 20, peaks
 
 
 @pytest.mark.parametrize(

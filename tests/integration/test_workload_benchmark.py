@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.mcps.postgres.plugins.module_utils._module import _workload
+from ansible_collections.mcps.postgres.plugins.module_utils._module._runner import Task
 from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import connect
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._names import Sql
 from ansible_collections.mcps.postgres.plugins.module_utils._workload._model import Query
@@ -368,6 +371,24 @@ def test_the_applications_own_slow_statements_come_first(
         assert admin.query("SELECT count(*) FROM visits") == [(1,)]
     finally:
         postgres.drop(application)
+
+
+def test_as_many_clients_as_there_may_be_stand_for_more(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server whose free connections are few."""
+    monkeypatch.setattr(_workload, "free_connections", lambda _session: 4)
+    given = both.arguments(clients=[1, 8, 64], max_users=1)
+    validated = ArgumentSpecValidator(_workload.argument_spec()).validate(given)
+    assert not validated.error_messages
+    result = _workload.benchmark(Task(validated.validated_parameters, False, False)).result
+    for promise in ("reads", "writes"):
+        [cases] = [found["cases"] for found in result["promises"] if found["name"] == promise]
+        assert {case["conditions"]["clients"] for case in cases} == {1, 2}
+        assert {case["postgresql"]["clients"] for case in cases} == {1, 2}
+        reasons = [one["reason"] for one in result["left_out"] if one["promise"] == promise]
+        assert [reason.split(",")[0] for reason in reasons if "clients" in reason] == [
+            "8 clients: 2 in their place",
+            "64 clients: 2 in their place",
+        ]
 
 
 def test_check_mode_says_what_would_be_run_and_runs_nothing(both: Both, run_module: ModuleRunner) -> None:

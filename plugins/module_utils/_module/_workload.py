@@ -112,15 +112,15 @@ def _measured(
 ) -> Dict[str, Any]:
     # Others may need the server at the same time: a third of what is free stays so.
     connections = max(1, free_connections(session) * 2 // 3)
-    counts = tuple(sorted({count for count in params["clients"] if count <= connections}))
-    for count in sorted(set(params["clients"]) - set(counts)):
-        reason = f"{count} clients: two thirds of the server's free connections are {connections}"
+    counts = tuple(sorted({min(count, connections) for count in params["clients"]}))
+    for count in sorted({count for count in params["clients"] if count > connections}):
+        reason = f"{count} clients: {connections} in their place, which is two thirds of the server's free connections"
         plan.leave_out("reads", reason)
         plan.leave_out("writes", reason)
     settings = Settings(
         seconds=params["seconds"],
         user_seconds=params["user_seconds"],
-        clients=counts or (1,),
+        clients=counts,
         max_users=params["max_users"],
         connections=connections,
         busy_timeout=params["busy_timeout"],

@@ -23,7 +23,7 @@ PROBED = 500
 
 
 class Digits:
-    """One connection's way. SQLite's own functions are asked first: a call of Python takes several times as long."""
+    """One connection's way. SQLite's own functions are asked first: Python takes longer, and keeps other threads from it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         lent, own = f"{LENT}({{column}})", f"printf('{FORMAT}', {{column}})"
