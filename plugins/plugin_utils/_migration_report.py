@@ -39,6 +39,9 @@ def report_of(journal: Mapping[str, Any], application: str, rollback_command: st
     for part, (phase, name) in _PARTS.items():
         if facts.get(phase, {}).get(name):
             report[part] = facts[phase][name]  # type: ignore[literal-required]
+    notes = [note for phase in PHASES for note in facts.get(phase, {}).get("notes") or ()]
+    if notes:
+        report["warnings"] = notes
     switch = facts.get("switch", {})
     if switch.get("environment_file"):
         report["switch"] = {

@@ -7,13 +7,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.ansible_runs import PlaybookRunner
-from support.server import Database
+from support.server import Database, Server
 
 MIGRATE, ROLLBACK = "playbooks/migrate.yml", "playbooks/rollback.yml"
 SHOP = """
@@ -25,11 +26,21 @@ INSERT INTO customer (email, created) VALUES ('ann@example.org', '2024-01-02 03:
 INSERT INTO invoice (customer_id, total) VALUES (1, 12.5), (2, 3);
 """
 
+#: Where it is, and whether its tables are there.
+PROBE = """
+import os, psycopg2
+
+with psycopg2.connect(os.environ["DATABASE_URL"].replace("+asyncpg", "")) as connection, connection.cursor() as cursor:
+    cursor.execute("SELECT current_database(), to_regclass('invoice')::text, (SELECT count(*) FROM invoice)")
+    print(*cursor.fetchone())
+"""
+
 
 class Shop:
-    def __init__(self, folder: Path, database: Database, playbook: PlaybookRunner) -> None:
+    def __init__(self, folder: Path, database: Database, server: Server, playbook: PlaybookRunner) -> None:
         self.folder = folder
         self.database = database
+        self.server = server
         self.playbook = playbook
         self.source = folder / "shop.db"
         self.environment = folder / ".env"
@@ -57,8 +68,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, database: Database, playbook: PlaybookRunner) -> Shop:
-    return Shop(tmp_path, database, playbook)
+def shop(tmp_path: Path, database: Database, postgres: Server, playbook: PlaybookRunner) -> Shop:
+    return Shop(tmp_path, database, postgres, playbook)
 
 
 def test_there_and_back_without_alembic(shop: Shop) -> None:
@@ -92,3 +103,28 @@ def test_what_sqlite_declares_differently_does_not_stop_the_schema(shop: Shop) -
     )
     shop.run(MIGRATE, migration_derive_decisions={"label.token.default": ""}).succeeded()
     assert "postgresql" in shop.environment.read_text()
+
+
+def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> None:
+    admin = {"migration_admin_user": shop.server.superuser, "migration_admin_password": shop.server.password}
+    trial = f"{shop.database.name}_rehearsal"
+    probe = {"name": "shop", "command": [sys.executable, "-c", PROBE], "match": f"^{trial} invoice 0"}
+
+    def left() -> list[tuple[Any, ...]]:
+        return shop.server.admin.query("SELECT datname FROM pg_database WHERE datname = %s", (trial,))
+
+    def made(database: Database) -> list[tuple[Any, ...]]:
+        return database.query("SELECT relname FROM pg_class WHERE relname IN ('customer', 'invoice')")
+
+    shop.run(MIGRATE, check=True, migration_probes=[{**probe, "match": "elsewhere"}], **admin).succeeded()
+    assert left() == [] and made(shop.database) == []
+    shop.run(MIGRATE, migration_probes=[{**probe, "match": "elsewhere"}], **admin).failed("elsewhere", trial)
+    # Neither in the target, nor where the admin happens to be.
+    assert left() == [] and made(shop.database) == [] and made(shop.server.admin) == []
+    assert "sqlite" in shop.environment.read_text()
+    shop.run(MIGRATE, migration_probes=[probe], **admin).succeeded()
+    assert left() == []
+    # Once more, with the tables there.
+    shop.run(ROLLBACK).succeeded()
+    shop.run(MIGRATE, migration_probes=[{**probe, "match": "elsewhere"}], **admin).failed("elsewhere", trial)
+    assert shop.database.query("SELECT count(*) FROM invoice") == [(2,)] and left() == []

@@ -91,6 +91,11 @@ class Application:
     def rows(self) -> list[tuple[Any, ...]]:
         return self.database.query("SELECT id, name, color::text FROM parent ORDER BY id")
 
+    def nothing_is_left(self) -> bool:
+        """Whether the database of the rehearsal and the probes is gone."""
+        name = f"{self.database.name}_rehearsal"
+        return self.server.admin.query("SELECT count(*) FROM pg_database WHERE datname = %s", (name,)) == [(0,)]
+
     def untouched(self) -> bool:
         tables = self.database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         return tables == [(0,)] and "sqlite" in self.environment.read_text()
@@ -176,7 +181,7 @@ def test_where_there_has_to_be_a_rehearsal(application: Application) -> None:
     finally:
         application.server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
     application.run(migration_rehearsal="always", **application.admin).succeeded()
-    assert application.server.admin.query("SELECT count(*) FROM pg_database WHERE datname = %s", (name,)) == [(0,)]
+    assert application.nothing_is_left()
 
 
 PROGRAM = """
@@ -214,6 +219,14 @@ for process in reversed(found):
 """
 
 
+#: A probe that fails.
+WRONG = {
+    "name": "wrong",
+    "command": [sys.executable, "-c", "import nothing"],
+    "environment": {"PYTHONPATH": "/nowhere"},
+}
+
+
 class Service:
     """A program of the application's, and the order in which things were done around it."""
 
@@ -235,6 +248,11 @@ class Service:
             "environment": {"ENV_FILE": str(application.environment)},
             "ignore": ["^asked$"],
         }
+
+    @property
+    def probe(self) -> dict[str, Any]:
+        """It finds its tables, and no rows."""
+        return {"name": "rows", "command": [sys.executable, str(self.program)], "match": '"rows": \\[\\]'}
 
     def order(self) -> list[str]:
         return self.noted.read_text().split()
@@ -281,14 +299,56 @@ def test_answers_that_differ_undo_the_switch(application: Application) -> None:
 
 def test_the_application_is_tried_before_anything_is_touched(application: Application) -> None:
     application.revisions()
-    service = Service(application)
-    probe = {"name": "rows", "command": [sys.executable, str(service.program)], "match": '"rows": \\[\\]'}
-    wrong = {**probe, "environment": {"PYTHONPATH": "/nowhere"}, "command": [sys.executable, "-c", "import nothing"]}
-    application.run(migration_probes=[probe, wrong], **application.admin).failed("exit status 1", "nothing")
-    assert application.untouched()
+    probe = Service(application).probe
+    application.run(migration_probes=[probe, WRONG], **application.admin).failed("exit status 1", "nothing")
+    assert application.untouched() and application.nothing_is_left()
     fixed = {"migration_probe_environment": {"DATABASE_URL": "postgresql://elsewhere/other"}}
     application.run(migration_probes=[probe], **fixed, **application.admin).failed("migration_probe_environment")
     application.run(migration_probes=[probe], **application.admin).succeeded()
+
+
+def test_the_application_is_tried_where_nothing_is_rehearsed(application: Application) -> None:
+    application.revisions()
+    probe = Service(application).probe
+    never = {"migration_rehearsal": "never", **application.admin}
+    run = application.run(check=True, migration_probes=[WRONG], **never).succeeded()
+    assert "start wrong there, and drop it" in " ".join(run.output.split()) and application.nothing_is_left()
+    application.run(migration_probes=[WRONG], **never).failed("exit status 1", "nothing")
+    assert application.untouched() and application.nothing_is_left()
+    application.run(migration_probes=[probe], **never).succeeded()
+    # Then the target has its schema already, and rows, which the probe must not see.
+    application.run(ROLLBACK).succeeded()
+    application.run(migration_probes=[WRONG], **application.admin).failed("exit status 1", "nothing")
+    assert application.nothing_is_left() and "sqlite" in application.environment.read_text()
+    assert application.rows() == [(1, "ann", "RED"), (7, "bob", None)]
+    application.run(migration_probes=[probe], **application.admin).succeeded()
+    assert application.nothing_is_left()
+
+
+def test_the_application_is_tried_on_tables_like_those_that_it_made_itself(application: Application) -> None:
+    application.revisions()
+    for statement in MADE_BY_ITSELF:
+        application.database.query(statement)
+    existing = {"migration_schema_strategy": "existing", **application.admin}
+    application.run(migration_probes=[WRONG], **existing).failed("exit status 1", "nothing")
+    assert application.database.query("SELECT to_regclass('alembic_version') IS NULL") == [(True,)]
+    assert application.nothing_is_left() and "sqlite" in application.environment.read_text()
+    application.run(migration_probes=[Service(application).probe], **existing).succeeded()
+    assert application.nothing_is_left()
+
+
+def test_probes_that_cannot_be_tried_are_never_passed_over_in_silence(application: Application) -> None:
+    application.revisions()
+    probes = {"migration_probes": [WRONG]}
+    for rehearsal in ("never", "always"):
+        run = application.run(migration_rehearsal=rehearsal, **probes)
+        run.failed("may not create databases", "migration_admin_user")
+        assert application.untouched()
+    run = application.run(**probes).succeeded()
+    assert "Not tried" in run.output and "Not rehearsed" in run.output
+    warnings = json.loads((application.folder / "report" / "report.json").read_text())["warnings"]
+    assert [warning.split(",")[0] for warning in warnings] == ["Not rehearsed", "Not tried"], warnings
+    assert "wrong of migration_probes" in warnings[1] and "migration_admin_user" in warnings[1]
 
 
 def test_environment_files_of_several_services_are_switched_and_put_back(application: Application) -> None:

@@ -124,3 +124,10 @@ def test_a_migration_keeps_the_benchmark() -> None:
 def test_what_is_no_benchmark_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="benchmark"):
         migration_report({}, "MCPS", "go back", ["something"])
+
+
+def test_what_phases_could_not_try_or_compare_is_a_warning() -> None:
+    tried = ("preflight", "started", {}), ("preflight", "done", {"notes": ["Not tried: api"]})
+    made = ("schema", "started", {}), ("schema", "done", {"notes": ["Not compared"]})
+    assert report(journal(*tried, *made))["warnings"] == ["Not tried: api", "Not compared"]
+    assert "warnings" not in report(journal(*done(*PHASES)))
