@@ -79,7 +79,7 @@ options:
   prepared:
     description:
       - Whether O(rehearsal_db) has been made already, by a role that may, with O(login_user) as its owner, the target's
-        extensions, and the comment C(made by mcps.postgres for a rehearsal, may be dropped). It is emptied before and
+        extensions and settings, and the comment C(made by mcps.postgres for a rehearsal, may be dropped). It is emptied before and
         after and not dropped, and O(admin_user) is not needed.
     type: bool
     default: false

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg2 import sql
 
 from support.ansible_runs import PlaybookRunner
 from support.server import Database, Server
@@ -31,7 +32,8 @@ PROBE = """
 import os, psycopg2
 
 with psycopg2.connect(os.environ["DATABASE_URL"].replace("+asyncpg", "")) as connection, connection.cursor() as cursor:
-    cursor.execute("SELECT current_database(), to_regclass('invoice')::text, (SELECT count(*) FROM invoice)")
+    cursor.execute("SELECT current_database(), to_regclass('invoice')::text, (SELECT count(*) FROM invoice),"
+                   " current_setting('search_path'), current_setting('shop.currency', true), current_setting('work_mem')")
     print(*cursor.fetchone())
 """
 
@@ -108,7 +110,14 @@ def test_what_sqlite_declares_differently_does_not_stop_the_schema(shop: Shop) -
 def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> None:
     admin = {"migration_admin_user": shop.server.superuser, "migration_admin_password": shop.server.password}
     trial = f"{shop.database.name}_rehearsal"
-    probe = {"name": "shop", "command": [sys.executable, "-c", PROBE], "match": f"^{trial} invoice 0"}
+    probe = {"name": "shop", "command": [sys.executable, "-c", PROBE], "match": f'^{trial} invoice 0 public, "\\$user" EUR 5MB'}
+
+    owner, name = sql.Identifier(shop.database.user), sql.Identifier(shop.database.name)
+    shop.server.execute(
+        sql.SQL('ALTER DATABASE {} SET search_path TO public, "$user"').format(name),
+        sql.SQL("ALTER DATABASE {} SET shop.currency TO 'EUR'").format(name),
+        sql.SQL("ALTER ROLE {} IN DATABASE {} SET work_mem TO '5MB'").format(owner, name),
+    )
 
     def left() -> list[tuple[Any, ...]]:
         return shop.server.admin.query("SELECT datname FROM pg_database WHERE datname = %s", (trial,))

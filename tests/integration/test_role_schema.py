@@ -91,6 +91,10 @@ class Application:
     def rows(self) -> list[tuple[Any, ...]]:
         return self.database.query("SELECT id, name, color::text FROM parent ORDER BY id")
 
+    def may_make_databases(self) -> None:
+        """Let the owner make the rehearsal's database. Extensions that take a superuser are not for it to make."""
+        self.server.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(self.database.user)))
+
     def nothing_is_left(self) -> bool:
         """Whether the database of the rehearsal and the probes is gone."""
         name = f"{self.database.name}_rehearsal"
@@ -225,6 +229,42 @@ WRONG = {
     "command": [sys.executable, "-c", "import nothing"],
     "environment": {"PYTHONPATH": "/nowhere"},
 }
+
+
+VECTORS = """\
+    op.execute("ALTER TABLE parent ADD COLUMN embedding vector(3)")"""
+
+
+def test_the_rehearsal_has_the_extensions_of_the_target(application: Application) -> None:
+    application.revisions()
+    application.project.revision("0003", "0002", VECTORS, '    op.drop_column("parent", "embedding")')
+    application.database.query("CREATE SCHEMA elsewhere")
+    # This one needs no superuser.
+    application.database.query("CREATE EXTENSION citext SCHEMA elsewhere")
+    application.project.revision("0004", "0003", '    op.execute("ALTER TABLE child ADD COLUMN tag elsewhere.citext")')
+    application.run(migration_rehearsal="always", **application.admin).succeeded()
+    report = json.loads((application.folder / "report" / "report.json").read_text())
+    assert report["rehearsal"]["up"] and "warnings" not in report
+
+
+def test_an_extension_that_the_revisions_do_not_need_may_be_lacking(application: Application) -> None:
+    application.revisions()
+    application.may_make_databases()
+    application.run(migration_rehearsal="always").succeeded()
+    report = json.loads((application.folder / "report" / "report.json").read_text())
+    assert report["rehearsal"]["up"] and ["vector" in warning for warning in report["warnings"]] == [True]
+
+
+def test_revisions_that_need_such_an_extension_are_not_rehearsed(application: Application) -> None:
+    application.revisions()
+    application.may_make_databases()
+    application.project.revision("0003", "0002", VECTORS, '    op.drop_column("parent", "embedding")')
+    application.run(migration_rehearsal="always").failed("that says nothing", "vector", "migration_admin_user")
+    assert application.untouched() and application.nothing_is_left()
+    application.run(migration_probes=[WRONG]).succeeded()
+    report = json.loads((application.folder / "report" / "report.json").read_text())
+    assert "rehearsal" not in report and ["vector" in warning for warning in report["warnings"]] == [True, True]
+    assert application.nothing_is_left()
 
 
 class Service:

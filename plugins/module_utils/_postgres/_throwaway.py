@@ -50,9 +50,9 @@ SELECT 'routine', p.oid::regprocedure::text
  ORDER BY 1, 2
 """
 
-#: Schemas besides the application's own, which its revisions made.
+#: Schemas besides the application's own, which its revisions made, or which are there for an extension.
 _SCHEMAS = """
-SELECT nspname::text FROM pg_namespace
+SELECT nspname::text, EXISTS (SELECT FROM pg_extension WHERE extnamespace = n.oid) FROM pg_namespace n
  WHERE nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND nspname NOT IN ('public', %s)
    AND nspname !~ '^pg_'
 """
@@ -117,8 +117,15 @@ def prepared(params: Mapping[str, Any], name: str) -> Iterator[Dict[str, Any]]:
 
 def _empty(session: Session, schema: str) -> None:
     """Drop whatever this role has made."""
-    for other in session.query(_SCHEMAS, (schema,)):
-        session.execute(compose("DROP SCHEMA {name} CASCADE", name=identifier(*other)))
+    for other, holds_extension in session.query(_SCHEMAS, (schema,)):
+        if holds_extension:
+            _empty_schema(session, other)
+        else:
+            session.execute(compose("DROP SCHEMA {name} CASCADE", name=identifier(other)))
+    _empty_schema(session, schema)
+
+
+def _empty_schema(session: Session, schema: str) -> None:
     for item in objects(session, schema):
         whose = raw(item["name"]) if item["kind"] == "routine" else identifier(schema, item["name"])
         # One that went along with another is gone already.
