@@ -102,6 +102,11 @@ options:
       - present
       - absent
     default: present
+  model:
+    description:
+      - The application's declared tables, as RV(mcps.postgres.alembic_info#module:model) has them, to see in check mode
+        whether O(enhancements) could be added to tables that are not there yet. Those that are there are taken as they are.
+    type: dict
   lock_timeout:
     description:
       - Seconds to wait for a table that others use. Whoever waits for a lock makes all others wait behind it.

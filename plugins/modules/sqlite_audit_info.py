@@ -43,6 +43,13 @@ options:
         O(login_db).
       - Whether a text that is long can be compressed enough for an index is not known then, so these are warnings.
     type: dict
+  enhancements:
+    description:
+      - What will be added to these tables before the load, as in M(mcps.postgres.schema_enhancements). What becomes jsonb
+        is held against that.
+    type: list
+    elements: dict
+    default: []
   samples:
     description:
       - How many keys and values of each finding are shown. All of them are counted.

@@ -137,3 +137,15 @@ def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> N
     shop.run(ROLLBACK).succeeded()
     shop.run(MIGRATE, migration_probes=[{**probe, "match": "elsewhere"}], **admin).failed("elsewhere", trial)
     assert shop.database.query("SELECT count(*) FROM invoice") == [(2,)] and left() == []
+
+
+def test_what_jsonb_will_refuse_stops_the_preflight(shop: Shop) -> None:
+    shop.sqlite(
+        "CREATE TABLE note (id INTEGER PRIMARY KEY, body JSON);"
+        'INSERT INTO note (body) VALUES (\'{"a": "x\\u0000"}\'), (\'{"a": 1}\')'
+    )
+    jsonb = [{"kind": "jsonb", "table": "note", "column": "body"}]
+    shop.run(MIGRATE, migration_schema_enhancements=jsonb).failed("Stop where values do not fit", "note.body", "u0000")
+    assert shop.database.query("SELECT to_regclass('note') IS NULL") == [(True,)]
+    # json takes it.
+    shop.run(MIGRATE).succeeded()

@@ -436,3 +436,17 @@ def test_what_postgresql_can_do_is_added_to_the_tables(application: Application)
     application.run(migration_schema_enhancements=wanted).succeeded()
     made = application.database.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'pgx%' ORDER BY 1")
     assert made == [("pgx_parent_color",), ("pgx_parent_search_vector",)]
+
+
+def test_what_cannot_be_added_stops_the_preflight(application: Application) -> None:
+    application.revisions()
+    search = {"kind": "search", "table": "parent", "sources": {"nickname": "A"}}
+    # Without a rehearsal, too, and in check mode.
+    for check in (True, False):
+        application.run(check=check, migration_schema_enhancements=[search]).failed("parent has no column nickname")
+        assert application.untouched()
+    vector = {"kind": "vector", "table": "parent", "column": "name", "dimensions": 3}
+    application.run(migration_schema_enhancements=[vector]).failed("parent.name is", "not json")
+    application.server.as_superuser(application.database.name).query("DROP EXTENSION vector")
+    application.run(migration_schema_enhancements=[vector]).failed("needs the extension vector")
+    assert application.untouched()

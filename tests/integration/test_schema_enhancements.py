@@ -12,7 +12,7 @@ import pytest
 
 from support.alembic_project import CREATE_CHILD, CREATE_PARENT, DROP_CHILD, DROP_PARENT, AlembicProject
 from support.ansible_runs import ModuleRunner
-from support.server import Database
+from support.server import Database, Server
 
 TABLES = (
     "CREATE TABLE product (id serial PRIMARY KEY, name text, notes text, attributes json, embedding json)",
@@ -218,3 +218,26 @@ def test_what_was_added_is_no_drift(
 def test_a_revision_is_not_taken_back_by_this_module(shop: Shop, tmp_path: Path) -> None:
     refused = shop.enhance(state="absent", versions_dir=str(tmp_path))
     assert refused["failed"] and "downgrade" in refused["msg"]
+
+
+def test_before_the_tables_are_there_the_model_says_whether_it_can_be(shop: Shop, run_module: ModuleRunner) -> None:
+    columns = {"id": {"type": "INTEGER", "nullable": False}, "facts": {"type": "JSON", "nullable": True}}
+    model = {"article": {"columns": columns, "primary_key": ["id"]}}
+    before = shop.definitions()
+    wanted = [{"kind": "jsonb", "table": "article", "column": "facts"}, *WANTED]
+    planned = done(shop.enhance(check=True, enhancements=wanted, model=model))
+    assert "article.facts as jsonb" in planned["made"] and "pgx_sale_product_id" in planned["made"]
+    for column, reason in (("fact", "article has no column fact"), ("id", "article.id is INTEGER, not json")):
+        refused = shop.enhance(check=True, enhancements=[{**wanted[0], "column": column}], model=model)
+        assert refused["failed"] and reason in refused["msg"]
+    refused = shop.enhance(enhancements=wanted, model=model)
+    assert refused["failed"] and "check mode" in refused["msg"] and shop.definitions() == before
+
+
+def test_a_missing_extension_is_said_before_anything_is_made(shop: Shop, postgres: Server) -> None:
+    postgres.as_superuser(shop.database.name).query("DROP EXTENSION vector")
+    before = shop.definitions()
+    for check in (True, False):
+        refused = shop.enhance(check=check)
+        assert refused["failed"] and "enhancement 3 (vector): it needs the extension vector" in refused["msg"]
+    assert shop.definitions() == before

@@ -242,6 +242,26 @@ def test_what_only_the_target_demands_to_be_unique(
     assert codes["samples"] == ["'a'", "'a'"]
 
 
+@pytest.mark.parametrize("live", [True, False], ids=["target", "model"])
+def test_what_becomes_jsonb_is_held_against_that(
+    live: bool, database: Database, run_module: ModuleRunner, tmp_path: Path
+) -> None:
+    path = made(
+        tmp_path / "documents.db",
+        "CREATE TABLE document (id INTEGER PRIMARY KEY, body TEXT, other TEXT);"
+        "INSERT INTO document VALUES (1, '\"x\\u0000\"', '\"x\\u0000\"')",
+    )
+    database.query("CREATE TABLE document (id int PRIMARY KEY, body json, other json)")
+    types = {"id": "INTEGER", "body": "JSON", "other": "JSON"}
+    columns = {name: {"type": kind, "nullable": True} for name, kind in types.items()}
+    model = {"document": {"columns": columns, "primary_key": ["id"]}}
+    arguments = {"source": str(path), **(database.login if live else {"model": model})}
+    assert done(run_module("sqlite_audit_info", arguments))["sound"]
+    wanted = [{"kind": "foreign_keys"}, {"kind": "jsonb", "table": "document", "column": "body"}]
+    result = done(run_module("sqlite_audit_info", {**arguments, "enhancements": wanted}))
+    assert found(result) == {("document", "body", "json_nul", "error"): 1}
+
+
 def test_foreign_keys_of_either_side(small: tuple[Path, dict[str, Any]], run_module: ModuleRunner) -> None:
     path, arguments = small
     dashed = f"{UUIDS[0][:8]}-{UUIDS[0][8:12]}-{UUIDS[0][12:16]}-{UUIDS[0][16:20]}-{UUIDS[0][20:]}".upper()

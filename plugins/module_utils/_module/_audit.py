@@ -17,6 +17,7 @@ from .._sqlite._source import SqliteSource
 from .._sqlite._spool import DiskSpool
 from .._transfer._audit import Findings
 from .._transfer._declared import tables_from_model
+from .._transfer._enhance import enhanced
 from .._transfer._mapping import options_from_params, plan_mapping
 from .._transfer._model import Mapping, SourceTable, TargetTable
 from .._transfer._scan import IndexProbe, Scan
@@ -35,6 +36,7 @@ def argument_spec() -> Spec:
         **target_spec(required=False),
         **mapping_spec(),
         "model": {"type": "dict"},
+        "enhancements": {"type": "list", "elements": "dict", "default": []},
         "samples": {"type": "int", "default": 5},
         **progress_spec(),
     }
@@ -77,10 +79,10 @@ def _target(
     schema = params["target_schema"]
     if params["login_db"]:
         session = stack.enter_context(connect(params, "audit"))
-        tables = read_tables(session, schema)
+        tables = enhanced(read_tables(session, schema), params["enhancements"])
         return "target", tables, stack.enter_context(index_probe(session))
     if params["model"] is not None:
-        return "model", tables_from_model(params["model"], schema), None
+        return "model", enhanced(tables_from_model(params["model"], schema), params["enhancements"]), None
     return "nothing", None, None
 
 

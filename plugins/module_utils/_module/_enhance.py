@@ -8,14 +8,15 @@ import ast
 import hashlib
 import os
 import re
-from typing import List, Sequence
+from typing import Any, List, Mapping, Sequence
 
 from .._argspec import Spec, target_spec
-from .._errors import ApplicationError
+from .._errors import ApplicationError, TargetError
 from .._files import read_optional, replace_file
 from .._postgres._catalog import index_names, read_tables
 from .._postgres._session import Session, connect
-from .._transfer._enhance import KINDS, METHODS, Plan, State, Step, plan, revision_text
+from .._transfer._declared import tables_from_model
+from .._transfer._enhance import KINDS, METHODS, Plan, State, Step, needed_extensions, plan, revision_text
 from ._runner import Outcome, Task
 
 MESSAGE = "What PostgreSQL can do and SQLite cannot"
@@ -42,6 +43,7 @@ def argument_spec() -> Spec:
             },
         },
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "model": {"type": "dict"},
         "lock_timeout": {"type": "float", "default": 5.0},
         "versions_dir": {"type": "path"},
         "revision": {"type": "str"},
@@ -58,8 +60,16 @@ def enhance(task: Task) -> Outcome:
             "A revision is taken back by Alembic, not by this module.",
             advice="Run alembic_upgrade with command downgrade, then delete its file.",
         )
+    if params["model"] is not None and not task.check_mode:
+        raise ApplicationError(
+            "Nothing can be added to tables that are not there yet.",
+            advice="Leave model out, or run in check mode, which says whether it could be.",
+        )
     with connect(params, "enhance") as session:
-        found = plan(params["enhancements"], _state(session, params["target_schema"]), present)
+        if present:
+            _require_extensions(session, params["enhancements"])
+        state = _state(session, params["target_schema"], params["model"] or {})
+        found = plan(params["enhancements"], state, present)
         if params["versions_dir"]:
             return _delivered(task, found)
         statements = [_statement(step, present) for step in found.steps]
@@ -76,9 +86,22 @@ def enhance(task: Task) -> Outcome:
     return Outcome(changed=bool(statements), result=result, prepared=sql)
 
 
-def _state(session: Session, schema: str) -> State:
+def _require_extensions(session: Session, wanted: Sequence[Mapping[str, Any]]) -> None:
+    there = {name for (name,) in session.query("SELECT extname::text FROM pg_extension")}
+    for extension, where in needed_extensions(wanted).items():
+        if extension not in there:
+            raise TargetError(
+                f"{where}: it needs the extension {extension}, which {session.where} does not have.",
+                advice=f"Have a superuser CREATE EXTENSION {extension}, or take it out.",
+                details={"extension": extension},
+            )
+
+
+def _state(session: Session, schema: str, model: Mapping[str, Any]) -> State:
+    """What is there, and of I(model) what is not there yet."""
     valid, invalid = index_names(session, schema)
-    return State(schema, {table.name: table for table in read_tables(session, schema)}, valid, invalid)
+    tables = [*tables_from_model(model, schema), *read_tables(session, schema)]
+    return State(schema, {table.name: table for table in tables}, valid, invalid)
 
 
 def _statement(step: Step, present: bool) -> str:

@@ -9,11 +9,12 @@ generated columns follow what is written; indexes are seen by nobody.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from .._errors import MappingError
 from ._model import TargetColumn, TargetTable
+from ._types import parse_type
 
 #: How the name of every index begins that is made here, and each generated column has one: so they can be told from what is
 #: the application's (M(_driver), or autogenerate's include_object).
@@ -23,6 +24,8 @@ MAX_NAME = 63
 WEIGHTS = ("A", "B", "C", "D")
 METHODS = ("btree", "brin", "gin", "gist", "hash")
 KINDS = ("jsonb", "search", "vector", "foreign_keys", "index")
+#: Kinds that need an extension.
+EXTENSIONS = {"vector": "vector"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,40 @@ def plan(wanted: Sequence[Mapping[str, Any]], state: State, present: bool) -> Pl
     return planner.finished()
 
 
+def needed_extensions(wanted: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
+    """Extensions that I(wanted) cannot do without, and what needs each of them."""
+    return {
+        EXTENSIONS[item["kind"]]: place(number, item)
+        for number, item in enumerate(wanted, 1)
+        if item["kind"] in EXTENSIONS
+    }
+
+
+def enhanced(tables: Sequence[TargetTable], wanted: Sequence[Mapping[str, Any]]) -> List[TargetTable]:
+    """I(tables) with the types that their columns have once I(wanted) is made: what a load has to do with.
+
+    Columns that are added are generated, and nothing is loaded into them. Whether I(wanted) can be had is for M(plan).
+    """
+    jsonb = {(item.get("table"), item.get("column")) for item in wanted if item.get("kind") == "jsonb"}
+    return [
+        replace(
+            table,
+            columns=tuple(
+                replace(column, type=parse_type("jsonb"))
+                if (table.name, column.name) in jsonb and column.type.name == "json"
+                else column
+                for column in table.columns
+            ),
+        )
+        for table in tables
+    ]
+
+
+def place(number: int, item: Mapping[str, Any]) -> str:
+    """How an error names the enhancement."""
+    return f"enhancement {number} ({item['kind']})"
+
+
 class _Planner:
     def __init__(self, state: State, present: bool) -> None:
         self.state = state
@@ -69,7 +106,7 @@ class _Planner:
         self.pairs: List[Tuple[Step, bool]] = []
 
     def add(self, number: int, item: Mapping[str, Any]) -> None:
-        where = f"enhancement {number} ({item['kind']})"
+        where = place(number, item)
         {
             "jsonb": self._jsonb,
             "search": self._search,
