@@ -219,7 +219,8 @@ drift:
 against:
   description:
     - Differences between the schema at the top and the application's model that would stop a migration, as in
-      M(mcps.postgres.schema_compare_info), but for O(accept).
+      M(mcps.postgres.schema_compare_info), but for O(accept). Not looked for where O(revision) is not the last one, whose
+      model nobody has, unless O(strategy=metadata).
   type: list
   elements: dict
   returned: when there was a rehearsal

@@ -450,3 +450,21 @@ def test_what_cannot_be_added_stops_the_preflight(application: Application) -> N
     application.server.as_superuser(application.database.name).query("DROP EXTENSION vector")
     application.run(migration_schema_enhancements=[vector]).failed("needs the extension vector")
     assert application.untouched()
+
+
+def test_tables_of_an_earlier_revision_are_not_compared_and_that_is_said(application: Application) -> None:
+    application.revisions()
+    model = application.project.folder / "model.py"
+    model.write_text(model.read_text() + 'parent.append_column(sa.Column("nick", sa.String))\n')
+    add = '    op.add_column("parent", sa.Column("nick", sa.String))'
+    application.project.revision("0003", "0002", add, '    op.drop_column("parent", "nick")')
+    earlier = {"migration_revision": "0002", **application.admin}
+    assert "Not compared" in application.run(check=True, **earlier).succeeded().output
+    application.run(**earlier).succeeded()
+    report = json.loads((application.folder / "report" / "report.json").read_text())
+    assert report["rehearsal"]["up"] and len(report["warnings"]) == 1
+    assert "revision 0002" in report["warnings"][0] and "that of 0003" in report["warnings"][0]
+    application.run(ROLLBACK, **application.admin).succeeded()
+    # The last one is compared, however it is named.
+    application.run(migration_revision="0003", **application.admin).succeeded()
+    assert "warnings" not in json.loads((application.folder / "report" / "report.json").read_text())

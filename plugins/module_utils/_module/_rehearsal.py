@@ -254,7 +254,9 @@ class _Rehearsal:
         with connect(place, "rehearsal") as session:
             self.found.unindexed = unindexed(session, self.schema)
             tables = read_tables(session, self.schema)
-            self.found.against = self._against(facts, session)
+            # The model is that of the last revision.
+            if facts["at_head"] or self.params["strategy"] == "metadata":
+                self.found.against = self._against(facts, session)
             if self.params["source"]:
                 with SqliteSource.open(self.params["source"]) as source:
                     mapping = plan_mapping(source.tables(), tables, options_from_params(self.params))
