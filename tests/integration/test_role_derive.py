@@ -110,7 +110,11 @@ def test_what_sqlite_declares_differently_does_not_stop_the_schema(shop: Shop) -
 def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> None:
     admin = {"migration_admin_user": shop.server.superuser, "migration_admin_password": shop.server.password}
     trial = f"{shop.database.name}_rehearsal"
-    probe = {"name": "shop", "command": [sys.executable, "-c", PROBE], "match": f'^{trial} invoice 0 public, "\\$user" EUR 5MB'}
+    probe = {
+        "name": "shop",
+        "command": [sys.executable, "-c", PROBE],
+        "match": f'^{trial} invoice 0 public, "\\$user" EUR 5MB',
+    }
 
     owner, name = sql.Identifier(shop.database.user), sql.Identifier(shop.database.name)
     shop.server.execute(
@@ -137,6 +141,7 @@ def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> N
     shop.run(ROLLBACK).succeeded()
     shop.run(MIGRATE, migration_probes=[{**probe, "match": "elsewhere"}], **admin).failed("elsewhere", trial)
     assert shop.database.query("SELECT count(*) FROM invoice") == [(2,)] and left() == []
+    shop.run(MIGRATE, migration_probes=[probe], **admin).succeeded()
 
 
 def test_what_jsonb_will_refuse_stops_the_preflight(shop: Shop) -> None:
