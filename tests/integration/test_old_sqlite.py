@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,25 @@ def rounding(connection: sqlite3.Connection) -> None:
 def without_char(connection: sqlite3.Connection) -> None:
     """Nothing can be read in chunks then."""
     withhold(connection, "char")
+
+
+class UpToNul:
+    """group_concat() of SQLite 3.35, whose text ends at the first NUL."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.mark = b""
+
+    def step(self, value: int | str | bytes, mark: str) -> None:
+        self.parts.append(value if isinstance(value, bytes) else str(value).encode())
+        self.mark = mark.encode()
+
+    def finalize(self) -> str:
+        return self.mark.join(self.parts).partition(b"\x00")[0].decode(errors="replace")
+
+
+def cutting(connection: sqlite3.Connection) -> None:
+    connection.create_aggregate("group_concat", 2, UpToNul)
 
 
 class Run:
@@ -134,6 +154,19 @@ def test_python_helps_out(numbers: Case, monkeypatch: pytest.MonkeyPatch, librar
     assert stored(numbers)[1] == "-0.0"
     [difference] = run.verify().result["differences"]
     assert (difference["key"], difference["column"]) == ("id=1", "v")
+
+
+def test_vectors_are_strung_together_where_a_text_ends_at_nul(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = [None if key % 7 == 0 else struct.pack("<3f", key, -key / 3, 0.0) for key in range(ROWS)]
+    case.sqlite("CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)", {"t": list(enumerate(vectors))})
+    case.postgres("CREATE TABLE t (id integer PRIMARY KEY, v vector(3))")
+    run = Run(case, monkeypatch, cutting)
+    outcome = run.load()
+    assert (outcome.result["rows"], outcome.warnings, run.singly) == (ROWS, [], set())
+    assert parts(case) > 1
+    assert case.query("SELECT v::text FROM t WHERE id IN (0, 6) ORDER BY id") == [(None,), ("[6,-2,0]",)]
+    verified = run.verify()
+    assert (verified.result["equal"], verified.warnings, run.singly) == (True, [], set())
 
 
 def test_what_has_to_be_slow_says_so(numbers: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
-from .._transfer._fast import FIELD, LONGEST, NULL, PIECES, ROW, UNFIT, Cell, Chunk, FastColumn, Reader, Span
+from .._transfer._fast import FIELD, LONGEST, NULL, PIECES, ROW, UNFIT, Cell, Chunk, FastColumn, Raw, Reader, Span
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
@@ -44,6 +44,7 @@ class SqliteSource:
         self.connection = connection
         self._tables: Optional[List[SourceTable]] = None
         self._digits: Optional[Digits] = None
+        self._keeps_nul: Optional[bool] = None
         #: Why M(reader) has refused tables that it is made for.
         self.hindrances: List[str] = []
         # The order of text is that of its UTF-8 bytes; a database in UTF-16 would order by those.
@@ -184,6 +185,7 @@ class SqliteSource:
         within = " FROM main.{table} AS t WHERE {rowid} BETWEEN ? AND ?"
         edge = compose("SELECT {rowid}" + within + " ORDER BY {rowid} LIMIT 1 OFFSET ?", **parts)
         ends = compose("SELECT max({rowid}), count(*)" + within, **parts)
+        in_digits = [place for place, cell in enumerate(cells) if self._raw(cell) and not self._strings_bytes()]
         texts = compose(
             "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(self._cell, cells)), **parts
         )
@@ -203,6 +205,8 @@ class SqliteSource:
                 try:
                     with bounds.reading(first, end):
                         found, count, *made = next(self.query(texts, (first, end), table.name))
+                    for place in in_digits if count else ():
+                        made[place] = _without_digits(made[place], count)
                     return Chunk(first, found, count, made) if count else None
                 except _TooLong:
                     found, count = next(self.query(ends, (first, end), table.name))
@@ -222,13 +226,23 @@ class SqliteSource:
         """The texts of the columns' values, as the bytes that they are."""
         row = joined(f" || char({ord(FIELD)}) || ", map(self._text, columns))
         texts = compose("group_concat({row}, {mark})", row=row, mark=Sql(f"char({ord(ROW)})"))
-        raw = columns[0].form(column_of_t(columns[0].name)).raw
+        raw = self._raw(columns)
         if raw is not None:
             # A text of SQLite's is any bytes.
-            texts = compose(
-                "{texts} || {mark} || group_concat({raw}, '')", texts=texts, mark=Sql(UNFIT), raw=Sql(raw.sql)
-            )
+            values = Sql(raw.sql if self._strings_bytes() else f"hex({raw.sql})")
+            texts = compose("{texts} || {mark} || group_concat({raw}, '')", texts=texts, mark=Sql(UNFIT), raw=values)
         return compose("CAST({texts} AS BLOB)", texts=texts)
+
+    def _strings_bytes(self) -> bool:
+        """Whether group_concat() keeps what is behind a NUL, which older versions cut off (3.35 does)."""
+        if self._keeps_nul is None:
+            probe = "SELECT length(CAST(group_concat(v, '') AS BLOB)) FROM (SELECT x'6100' AS v)"
+            self._keeps_nul = self.connection.execute(probe).fetchone()[0] == 2
+        return self._keeps_nul
+
+    @staticmethod
+    def _raw(columns: Cell) -> Optional[Raw]:
+        return columns[0].form(column_of_t(columns[0].name)).raw
 
     def _text(self, column: FastColumn) -> Sql:
         """The text of one value of a column. It is never NULL, which would make the whole row vanish."""
@@ -364,6 +378,11 @@ def column_of_t(name: str) -> Sql:
     Qualified, because SQLite takes an unqualified name in double quotes that is no column for a text.
     """
     return compose("t.{column}", column=name)
+
+
+def _without_digits(cell: bytes, rows: int) -> bytes:
+    """A cell of C(Raw) whose values are digits, after a mark and a separator for each row."""
+    return cell[: 2 * rows] + bytes.fromhex(cell[2 * rows :].decode())
 
 
 class _TooLong(Exception):
