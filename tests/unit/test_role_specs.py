@@ -67,3 +67,13 @@ def test_the_readmes_are_up_to_date() -> None:
         [sys.executable, str(ROOT / "scripts" / "role-docs"), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_rate_reaches_the_load_and_the_verification() -> None:
+    given = {}
+    for step in ("load", "compare"):
+        tasks = yaml.safe_load((ROOT / "roles" / "migration" / "tasks" / "steps" / f"{step}.yml").read_text("utf-8"))
+        given.update({name: task[name]["max_rate"] for task in tasks for name in task if "max_rate" in str(task[name])})
+    assert given == dict.fromkeys(
+        ("mcps.postgres.sqlite_import", "mcps.postgres.migration_verify_info"), "{{ migration_max_rate or omit }}"
+    )
