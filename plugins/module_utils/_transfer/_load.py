@@ -549,7 +549,7 @@ class _Loader:
         return self.report(run, sequences)
 
     def _jobs(self, run: Run, tables: Sequence[PlannedTable]) -> List[Job]:
-        """Large tables in parts, then all others as wholes, largest first, so that nobody is left alone in the end."""
+        """Large tables in parts, largest first, then all others as they come."""
         sizes = {table.map.source.name: self._size(table) for table in tables}
 
         def weight(table: PlannedTable) -> int:
@@ -561,8 +561,7 @@ class _Loader:
         jobs: List[Job] = []
         for table in sorted(large, key=weight, reverse=True):
             jobs += _Parted(self, run, table, sizes[table.map.source.name]).jobs()
-        wholes = [table for table in tables if table not in large]
-        return jobs + [self._whole(table) for table in sorted(wholes, key=weight, reverse=True)]
+        return jobs + [self._whole(table) for table in tables if table not in large]
 
     def _size(self, table: PlannedTable) -> int:
         columns = RowConverter(table.map).fast_columns()
