@@ -1,9 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# The first Python on the PATH that really answers and is new enough (version managers leave stubs that do not).
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+# The first Python that really answers (version managers leave stubs that do not), is new enough and can make environments.
+# The distribution's comes first: it is compiled with profiles, as those on targets are, and is a quarter faster than most
+# that version managers compile.
+PYTHON ?= $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
 SERVERS ?= 2000
 PORT ?= 55432
 BENCH_SERVERS ?= 20000

@@ -162,6 +162,7 @@ class Bench:
             line.seconds.append(answer.seconds)
             line.resident.append(answer.resident)
             line.share.append(answer.share)
+            line.processor.append(answer.processor)
             line.note = answer.note
             line.inside.append(answer.inside)
             self.say(f"  {contender.name}: {answer.seconds:.2f} s")

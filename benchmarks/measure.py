@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -34,12 +35,13 @@ class Memory:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program came to; I(seconds) is from its start to its end."""
+    """What a program came to; I(seconds) is from its start to its end, I(processor) what all its processes computed."""
 
     status: int
     stdout: str
     stderr: str
     seconds: float
+    processor: float
     memory: Memory
 
 
@@ -52,6 +54,7 @@ def measured(
     timeout: float | None = None,
 ) -> Finished:
     """Run I(command) with I(given) on its input. Raises subprocess.TimeoutExpired, after which nothing of it is left."""
+    before = _computed()
     began = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -68,7 +71,13 @@ def measured(
     with _ended(process), _watched(process.pid) as memory:
         stdout, stderr = process.communicate(given, timeout)
         seconds = time.perf_counter() - began
-    return Finished(process.returncode, stdout, stderr, seconds, memory)
+    return Finished(process.returncode, stdout, stderr, seconds, _computed() - before, memory)
+
+
+def _computed() -> float:
+    """Processor seconds of all processes that this one has waited for, and those that they waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from .figures import Line, Point, growth, inside_ratio, median, ratio, verdict
 
 HEAD = [
-    "| | median | from - to | ratio | aim | rows/s | memory | loaded |",
-    "|---|---:|---:|---|---|---:|---:|---|",
+    "| | median | from - to | ratio | aim | rows/s | memory | processor | loaded |",
+    "|---|---:|---:|---|---|---:|---:|---:|---|",
 ]
 
 
@@ -33,7 +33,7 @@ def table(lines: Sequence[Line]) -> str:
 
 def _row(line: Line, lines: Sequence[Line]) -> str:
     if line.median is None:
-        return f"| {line.name} | not measured | | | | | | |"
+        return f"| {line.name} | not measured | | | | | | | |"
     share = ratio(line, lines)
     cells = [
         line.name,
@@ -43,6 +43,7 @@ def _row(line: Line, lines: Sequence[Line]) -> str:
         _aim(line, lines),
         f"{line.rows / line.median:,.0f}" if line.expected else "",
         _memory(line),
+        _processor(line),
         _loaded(line),
     ]
     return "| " + " | ".join(cells) + " |"
@@ -80,6 +81,11 @@ def _memory(line: Line) -> str:
         return said
     met = "met" if share <= line.memory_aim else "**missed**"
     return f"{said}, at most {line.memory_aim / 1e6:.0f}: {met}"
+
+
+def _processor(line: Line) -> str:
+    computed = median(line.processor)
+    return "" if computed is None else f"{computed:.1f} s"
 
 
 def memory(resident: int, share: int) -> str:

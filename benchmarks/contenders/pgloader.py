@@ -63,4 +63,4 @@ def load(task: Task) -> Answer:
     if done.status:
         raise ContenderError(f"exit status {done.status}: {(errors or said or [''])[0][:200]}")
     note = f"exit status 0 with {len(errors)} errors, the first: {errors[0][:200]}" if errors else ""
-    return Answer(done.seconds, done.memory.resident, done.memory.share, note=note)
+    return Answer(done.seconds, done.memory.resident, done.memory.share, done.processor, note=note)

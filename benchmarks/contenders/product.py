@@ -80,4 +80,4 @@ def _run(name: str, arguments: dict[str, Any], timeout: float) -> Finished:
 
 
 def _answer(done: Finished, inside: float | None = None, note: str = "") -> Answer:
-    return Answer(done.seconds, done.memory.resident, done.memory.share, inside, note)
+    return Answer(done.seconds, done.memory.resident, done.memory.share, done.processor, inside, note)

@@ -39,11 +39,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """Seconds that count, the client's memory (bytes), seconds of the work alone where they differ, and a remark."""
+    """Seconds that count, the client's memory (bytes) and processor seconds, seconds of the work alone where they differ, a remark."""
 
     seconds: float
     resident: int
     share: int
+    processor: float
     inside: float | None = None
     note: str = ""
 
@@ -60,7 +61,7 @@ def script(name: str, task: Task, python: Path | None = None) -> Answer:
     if done.status:
         raise ContenderError(last_line(done.stderr) or f"exit status {done.status}")
     told = json.loads(done.stdout.splitlines()[-1])
-    return Answer(told["seconds"], done.memory.resident, done.memory.share, note=told["note"])
+    return Answer(told["seconds"], done.memory.resident, done.memory.share, done.processor, note=told["note"])
 
 
 def main(load: Callable[[Task], str | None]) -> None:
