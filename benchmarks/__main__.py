@@ -14,6 +14,7 @@ from pathlib import Path
 from .application import ROOT
 from .bench import Bench, Rounds, Sizes
 from .contenders.task import ContenderError
+from .figures import Point
 from .lineup import Contender, chosen, everything
 from .machine import describe
 from .results import Results, document
@@ -34,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             results = run(options, contenders)
             results.write(options.results)
             print("\n" + results.text())
+            if results.broken_off:
+                print("benchmarks: interrupted, only what was measured before is written", file=sys.stderr)
+                return 130
     except (ContenderError, OSError, RuntimeError, ValueError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
@@ -44,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace, contenders: Sequence[Contender]) -> Results:
-    """Everything that was asked for, on a server that is there for this only."""
+    """Everything that was asked for, on a server that is there for this only; what there is of it when it is interrupted."""
     begun = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     cache: Path = options.cache
     cache.mkdir(parents=True, exist_ok=True)
@@ -54,11 +58,18 @@ def run(options: argparse.Namespace, contenders: Sequence[Contender]) -> Results
         ((version,),) = server.admin.query("SHOW server_version")
         machine = describe(server.folder, version, SETTINGS)
         bench = Bench(server, cache, Path(work), lambda text: print(text, flush=True))
-        lines = bench.rounds(contenders, sizes, repeat, options.values)
-        points = bench.by_size(contenders, options.scaling, options.slow_servers, sizes) if options.scaling else []
+        lines = {one: one.line() for one in contenders}
+        points: list[Point] = []
+        broken_off = False
+        try:
+            bench.rounds(lines, sizes, repeat, options.values)
+            if options.scaling:
+                points = bench.by_size(contenders, options.scaling, options.slow_servers, sizes)
+        except KeyboardInterrupt:
+            broken_off = True
     names = ("servers", "repeat", "slow_repeat", "embeddings", "only", "scaling", "slow_servers", "values")
     conditions = {**{name: getattr(options, name) for name in names}, "begun": begun}
-    return Results(lines, points, machine, conditions, _command(options))
+    return Results(list(lines.values()), points, machine, conditions, _command(options), broken_off)
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -124,11 +124,13 @@ class Bench:
         forms = ("text", "binary") if group == lineup.EMBEDDINGS else ("text",)
         return Ground(source, template, files, forms, sizes.timeout)
 
-    def rounds(self, contenders: Sequence[Contender], sizes: Sizes, repeat: Rounds, values: bool) -> list[Line]:
-        """Every contender as often as I(repeat) says; I(values) of the first round are compared with the source."""
-        lines = {contender: contender.line() for contender in contenders}
-        for group in dict.fromkeys(contender.group for contender in contenders):
-            members = [contender for contender in contenders if contender.group == group]
+    def rounds(self, lines: Mapping[Contender, Line], sizes: Sizes, repeat: Rounds, values: bool) -> None:
+        """Every contender as often as I(repeat) says, put down in its line as it goes.
+
+        I(values) of the first round are compared with the source.
+        """
+        for group in dict.fromkeys(contender.group for contender in lines):
+            members = [contender for contender in lines if contender.group == group]
             ground = self.ground(group, sizes)
             try:
                 for number in range(repeat.all):
@@ -137,7 +139,6 @@ class Bench:
                     self._round(ground, taking_part, values and number == 0)
             finally:
                 ground.close()
-        return list(lines.values())
 
     def _round(self, ground: Ground, lines: Mapping[Contender, Line], values: bool) -> None:
         filled = False
@@ -181,7 +182,9 @@ class Bench:
         for servers in sorted(set(all_servers)):
             taking_part = [one for one in members if one.scales or (one.loads and servers <= slow_servers)]
             size = Sizes(servers, sizes.numbers, sizes.timeout)
-            points += _points(servers, self.rounds(taking_part, size, Rounds(), values=False))
+            lines = {one: one.line() for one in taking_part}
+            self.rounds(lines, size, Rounds(), values=False)
+            points += _points(servers, list(lines.values()))
         return points
 
 

@@ -28,19 +28,21 @@ SIZES = ("scaling.svg", "scaling-memory.svg")
 
 @dataclass(frozen=True)
 class Results:
-    """All that a run has found. I(conditions) are its variables."""
+    """All that a run has found, up to where it was I(broken_off). I(conditions) are its variables."""
 
     lines: Sequence[Line]
     points: Sequence[Point]
     machine: Mapping[str, str]
     conditions: Mapping[str, Any]
     command: str
+    broken_off: bool = False
 
     def document(self) -> dict[str, Any]:
         """For programs."""
         names = dict.fromkeys(point.name for point in self.points)
         return {
             "command": self.command,
+            "broken_off": self.broken_off,
             "conditions": dict(self.conditions),
             "machine": dict(self.machine),
             "lines": [as_dict(line, self.lines) for line in self.lines],
@@ -51,7 +53,7 @@ class Results:
     def text(self, only_sizes: bool = False) -> str:
         """For people, in Markdown."""
         rounds = self.conditions["repeat"]
-        said = f"`{self.command}`: {rounds} round{'s' * (rounds != 1)}, medians, begun {self.conditions['begun']}."
+        said = f"`{self.command}`: {rounds} round{'s' * (rounds != 1)}, medians, begun {self.conditions['begun']}{', broken off' * self.broken_off}."
         return page([] if only_sizes else self.lines, self.points, self.machine, said)
 
     def write(self, folder: Path) -> None:

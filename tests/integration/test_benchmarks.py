@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,3 +121,28 @@ def test_table_and_charts_are_written(folder: Path) -> None:
     assert "| mcps.postgres (2 workers) |" in text and "### By size" in text
     for name in ("the-whole-application", "embeddings", "what-pgloader-can-load", "scaling", "scaling-memory"):
         assert b"<svg" in (folder / f"{name}.svg").read_bytes()
+
+
+def test_what_was_measured_before_an_interruption_is_written(tmp_path: Path) -> None:
+    options = ["--servers", "20", "--repeat", "100", "--only", "limit (1 connection)", "--no-values"]
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    with subprocess.Popen(
+        [python(), "-m", "benchmarks", *options, *places],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if "round 2" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted, only what" in errors, output + errors
+    document = json.loads((tmp_path / "results" / "results.json").read_text())
+    (line,) = document["lines"]
+    assert document["broken_off"] and 1 <= len(line["seconds"]) < 100
+    assert "broken off" in (tmp_path / "results" / "results.md").read_text()

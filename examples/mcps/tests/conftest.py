@@ -5,43 +5,33 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from databases import AtHead, Heads, RunSql, empty_database, quiet_config, sql_runner, sqlite_url, without_settings
 from sqlalchemy.engine import URL, make_url
-
-from packages.harvester.settings import Settings
-
-PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting from outside, and a working directory without an environment file."""
-    for name in (*(field.upper() for field in Settings.model_fields), "MCPS_ENV_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+    without_settings(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def config() -> Config:
     """Alembic's configuration, as its command line would read it, without log lines."""
-    config = Config(PROJECT / "alembic.ini")
-    config.attributes["configure_logging"] = False
-    return config
+    return quiet_config()
 
 
 @pytest.fixture
 def lite(tmp_path: Path) -> str:
     """URL of an SQLite database that is not there yet."""
-    return f"sqlite+aiosqlite:///{tmp_path / 'mcps.db'}"
+    return sqlite_url(tmp_path / "mcps.db")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def server() -> URL:
     """A PostgreSQL server's maintenance database, as a superuser."""
     given = os.environ.get("MCPS_TEST_POSTGRES_URL")
@@ -52,28 +42,17 @@ def server() -> URL:
     return make_url(given).set(drivername="postgresql+psycopg2")
 
 
-@pytest.fixture
-def run_sql(server: URL) -> Callable[..., None]:
+@pytest.fixture(scope="session")
+def run_sql(server: URL) -> RunSql:
     """Runs statements outside a transaction on the server, in the maintenance database or another."""
-
-    def run(*statements: str, database: str | None = None) -> None:
-        url = server.set(database=database) if database else server
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.execute(text(statement))
-        engine.dispose()
-
-    return run
+    return sql_runner(server)
 
 
 @pytest.fixture
-def postgres(server: URL, run_sql: Callable[..., None]) -> Iterator[str]:
-    """URL of an empty PostgreSQL database with a random name."""
-    name = f"mcps_{uuid.uuid4().hex}"
-    run_sql(f"CREATE DATABASE {name}")
-    yield server.set(drivername="postgresql+asyncpg", database=name).render_as_string(hide_password=False)
-    run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+def postgres(server: URL, run_sql: RunSql) -> Iterator[str]:
+    """URL of an empty PostgreSQL database."""
+    with empty_database(server, run_sql) as url:
+        yield url
 
 
 @pytest.fixture(params=["lite", "postgres"])
@@ -82,3 +61,11 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     url: str = request.getfixturevalue(request.param)
     monkeypatch.setenv("DATABASE_URL", url)
     return url
+
+
+@pytest.fixture(scope="session")
+def at_head(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[AtHead]:
+    """See Heads. The server is only asked for where a test has a database on it."""
+    heads = Heads(tmp_path_factory.mktemp("heads"), lambda: request.getfixturevalue("server"))
+    yield heads.bring
+    heads.close()

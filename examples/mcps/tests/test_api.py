@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from alembic import command
-from alembic.config import Config
+from databases import AtHead, empty_database, sqlite_url
 from serving import PATIENCE, Api, Pooler, running_api, until
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import make_url
@@ -24,8 +23,7 @@ from sqlalchemy.orm import Session
 
 from packages.harvester.database import sync_engine
 from packages.harvester.models import ToolEmbedding
-from packages.harvester.seed import seed
-from packages.harvester.settings import Settings, load_settings
+from packages.harvester.settings import Settings
 
 SERVER = {"name": "Weather", "primary_url": "https://example.org/weather", "host_type": "github"}
 POST = {
@@ -38,20 +36,33 @@ POST = {
 
 
 @pytest.fixture
-def api(database: str, config: Config, tmp_path: Path) -> Iterator[Api]:
+def api(database: str, at_head: AtHead, tmp_path: Path) -> Iterator[Api]:
     """On an empty database at its newest revision."""
-    command.upgrade(config, "head")
+    at_head(database)
     with running_api(tmp_path, DATABASE_URL=database) as found:
         yield found
 
 
+@pytest.fixture(scope="module", params=["lite", "postgres"])
+def untouched(
+    request: pytest.FixtureRequest, at_head: AtHead, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    """The same for requests that leave nothing: they share it."""
+    folder = tmp_path_factory.mktemp("untouched")
+    with contextlib.ExitStack() as stack:
+        if request.param == "lite":
+            url = sqlite_url(folder / "mcps.db")
+        else:
+            server, run_sql = request.getfixturevalue("server"), request.getfixturevalue("run_sql")
+            url = stack.enter_context(empty_database(server, run_sql))
+        at_head(url)
+        yield stack.enter_context(running_api(folder, DATABASE_URL=url))
+
+
 @pytest.fixture
-def filled(database: str, config: Config, tmp_path: Path) -> Iterator[Api]:
+def filled(database: str, at_head: AtHead, tmp_path: Path) -> Iterator[Api]:
     """On a database with rows of 30 servers."""
-    command.upgrade(config, "head")
-    engine = sync_engine(load_settings())
-    seed(engine, servers=30)
-    engine.dispose()
+    at_head(database, 30)
     with running_api(tmp_path, DATABASE_URL=database) as found:
         yield found
 
@@ -113,10 +124,10 @@ def test_tools_and_posts(api: Api) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_and_leaves_nothing(
-    api: Api, path: str, document: dict[str, Any], status: int
+    untouched: Api, path: str, document: dict[str, Any], status: int
 ) -> None:
-    done(api.client.post(path, json=document), status)
-    assert done(api.client.get(path))["total"] == 0
+    done(untouched.client.post(path, json=document), status)
+    assert done(untouched.client.get(path))["total"] == 0
 
 
 def test_a_value_that_is_there_already_rolls_the_transaction_back(api: Api) -> None:
@@ -128,8 +139,8 @@ def test_a_value_that_is_there_already_rolls_the_transaction_back(api: Api) -> N
 
 
 @pytest.mark.parametrize("key", [0, -1, 2**31, 2**40])
-def test_ids_that_nobody_has(api: Api, key: int) -> None:
-    done(api.client.get(f"/servers/{key}"), 404)
+def test_ids_that_nobody_has(untouched: Api, key: int) -> None:
+    done(untouched.client.get(f"/servers/{key}"), 404)
 
 
 def test_search_finds_words(api: Api, database: str) -> None:
@@ -256,9 +267,9 @@ def test_a_database_that_is_away_is_told_and_comes_back(
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_a_lost_connection_is_tried_again(
-    database: str, config: Config, tmp_path: Path, run_sql: Callable[..., None]
+    database: str, at_head: AtHead, tmp_path: Path, run_sql: Callable[..., None]
 ) -> None:
-    command.upgrade(config, "head")
+    at_head(database)
     # Else the pool would notice first.
     with running_api(tmp_path, DATABASE_URL=database, DB_POOL_PRE_PING="false") as api:
         name = make_url(database).database
@@ -286,9 +297,9 @@ def pooler(postgres: str) -> Iterator[Pooler]:
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_a_way_that_is_closed_is_tried_again_and_then_told(
-    database: str, config: Config, tmp_path: Path, pooler: Pooler
+    database: str, at_head: AtHead, tmp_path: Path, pooler: Pooler
 ) -> None:
-    command.upgrade(config, "head")
+    at_head(database)
     through = make_url(database).set(host="127.0.0.1", port=pooler.port).render_as_string(hide_password=False)
     settings = {"DATABASE_URL": through, "DB_POOLER": "true", "DB_RETRIES": "2", "PGSSLMODE": "disable"}
     with running_api(tmp_path, **settings) as api:
@@ -324,8 +335,8 @@ def taken(api: Api) -> bool:
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_pool_that_has_none_left_is_told(database: str, config: Config, tmp_path: Path) -> None:
-    command.upgrade(config, "head")
+def test_a_pool_that_has_none_left_is_told(database: str, at_head: AtHead, tmp_path: Path) -> None:
+    at_head(database)
     pool = {"DB_POOL_SIZE": "1", "DB_MAX_OVERFLOW": "0", "DB_POOL_TIMEOUT": "0.3"}
     with (
         running_api(tmp_path, DATABASE_URL=database, **pool) as api,
@@ -343,8 +354,8 @@ def test_a_pool_that_has_none_left_is_told(database: str, config: Config, tmp_pa
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_a_database_that_is_slow_is_told(database: str, config: Config, tmp_path: Path) -> None:
-    command.upgrade(config, "head")
+def test_a_database_that_is_slow_is_told(database: str, at_head: AtHead, tmp_path: Path) -> None:
+    at_head(database)
     with (
         running_api(tmp_path, DATABASE_URL=database, DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0") as api,
         concurrent.futures.ThreadPoolExecutor(2) as clients,
@@ -365,10 +376,10 @@ def test_a_database_that_is_slow_is_told(database: str, config: Config, tmp_path
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @pytest.mark.parametrize("poolable", [True, False])
 def test_prepared_statements_and_a_pooler(
-    database: str, config: Config, tmp_path: Path, pooler: Pooler, poolable: bool
+    database: str, at_head: AtHead, tmp_path: Path, pooler: Pooler, poolable: bool
 ) -> None:
     """What is prepared on one connection is not there on the next: the setting says that nothing is to be relied on."""
-    command.upgrade(config, "head")
+    at_head(database)
     through = make_url(database).set(host="127.0.0.1", port=pooler.port, drivername="postgresql")
     engine = create_engine(through.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
     # Each brings a connection along that is lent to all.
@@ -437,9 +448,9 @@ def test_a_running_request_is_finished_when_the_service_stops(api: Api, database
 
 
 def test_a_request_that_takes_too_long_is_given_up_when_the_service_stops(
-    database: str, config: Config, tmp_path: Path
+    database: str, at_head: AtHead, tmp_path: Path
 ) -> None:
-    command.upgrade(config, "head")
+    at_head(database)
     with (
         running_api(tmp_path, DATABASE_URL=database, API_SHUTDOWN_SECONDS="1") as api,
         concurrent.futures.ThreadPoolExecutor(1) as client,

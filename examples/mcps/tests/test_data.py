@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
+from databases import AtHead
 from sqlalchemy import func, null, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -31,28 +30,28 @@ def dump(path: Path) -> list[str]:
     return lines
 
 
-def fill(url: str, config: Config, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+def fill(url: str, at_head: AtHead, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
-    command.upgrade(config, "head")
+    at_head(url)
     assert main(["seed", *arguments]) == 0
 
 
-def test_same_seed_same_rows(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_seed_same_rows(tmp_path: Path, at_head: AtHead, monkeypatch: pytest.MonkeyPatch) -> None:
     dumps = []
     for name, arguments in {"a": (), "b": ("--batch", "7"), "c": ("--seed", "1")}.items():
-        fill(f"sqlite:///{tmp_path / name}.db", config, monkeypatch, "--servers", "30", *arguments)
+        fill(f"sqlite:///{tmp_path / name}.db", at_head, monkeypatch, "--servers", "30", *arguments)
         dumps.append(dump(tmp_path / f"{name}.db"))
     assert dumps[0] == dumps[1]
     assert dumps[0] != dumps[2]
 
 
 def test_stats_equal_on_both(
-    lite: str, postgres: str, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lite: str, postgres: str, at_head: AtHead, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     texts, documents = [], []
     for url in (lite, postgres):
-        fill(url, config, monkeypatch, "--servers", "60")
-        fill(url, config, monkeypatch, "--servers", "20", "--append")
+        fill(url, at_head, monkeypatch, "--servers", "60")
+        assert main(["seed", "--servers", "20", "--append"]) == 0
         capsys.readouterr()
         assert main(["stats"]) == 0
         texts.append(capsys.readouterr().out)
@@ -86,21 +85,23 @@ def read_all(url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     return rows
 
 
-def test_models_read_the_same_values(lite: str, postgres: str, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_read_the_same_values(
+    lite: str, postgres: str, at_head: AtHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for url in (lite, postgres):
-        fill(url, config, monkeypatch, "--servers", "40")
+        fill(url, at_head, monkeypatch, "--servers", "40")
     assert read_all(lite, monkeypatch) == read_all(postgres, monkeypatch)
 
 
-def test_seed_refuses_filled_database(lite: str, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    fill(lite, config, monkeypatch, "--servers", "2")
+def test_seed_refuses_filled_database(lite: str, at_head: AtHead, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    fill(lite, at_head, monkeypatch, "--servers", "2")
     assert main(["seed", "--servers", "2"]) == 1
     assert "already holds rows" in capsys.readouterr().err
 
 
-def test_insert_after_seed(database: str, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_insert_after_seed(database: str, at_head: AtHead, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids go on after the seeded ones; every kind of column is written and read back through both engines."""
-    fill(database, config, monkeypatch, "--servers", "3")
+    fill(database, at_head, monkeypatch, "--servers", "3")
     settings = load_settings()
     moment = datetime(2024, 5, 1, 10, 0, 0, 123456)
 
@@ -149,8 +150,8 @@ def test_insert_after_seed(database: str, config: Config, monkeypatch: pytest.Mo
     engine.dispose()
 
 
-def test_session_rolls_back(database: str, config: Config) -> None:
-    command.upgrade(config, "head")
+def test_session_rolls_back(database: str, at_head: AtHead) -> None:
+    at_head(database)
     engine = sync_engine(load_settings())
     with pytest.raises(IntegrityError), session_scope(engine) as session:
         session.add(Server(name="kept?", primary_url="u", host_type=HostType.HTTP, keywords=[], categories=[]))
@@ -162,8 +163,8 @@ def test_session_rolls_back(database: str, config: Config) -> None:
     engine.dispose()
 
 
-def test_dirty_rows(lite: str, tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    fill(lite, config, monkeypatch, "--servers", "2", "--dirty")
+def test_dirty_rows(lite: str, tmp_path: Path, at_head: AtHead, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    fill(lite, at_head, monkeypatch, "--servers", "2", "--dirty")
     printed = capsys.readouterr().out
     connection = sqlite3.connect(tmp_path / "mcps.db")
     for row in CATALOGUE:

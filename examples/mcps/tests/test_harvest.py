@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
+from databases import AtHead
 from serving import PROJECT, Feeds, environment, posts, until
 from sqlalchemy import text
 
@@ -64,8 +63,8 @@ class Harvester:
 
 
 @pytest.fixture
-def harvester(database: str, config: Config, tmp_path: Path) -> Harvester:
-    command.upgrade(config, "head")
+def harvester(database: str, at_head: AtHead, tmp_path: Path) -> Harvester:
+    at_head(database)
     return Harvester(database, tmp_path)
 
 
