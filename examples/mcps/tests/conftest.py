@@ -64,8 +64,8 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="session")
-def at_head(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[AtHead]:
-    """See Heads. The server is only asked for where a test has a database on it."""
-    heads = Heads(tmp_path_factory.mktemp("heads"), lambda: request.getfixturevalue("server"))
+def at_head(tmp_path_factory: pytest.TempPathFactory, server: URL) -> Iterator[AtHead]:
+    """See Heads."""
+    heads = Heads(tmp_path_factory.mktemp("heads"), server)
     yield heads.bring
     heads.close()

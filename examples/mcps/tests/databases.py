@@ -71,9 +71,9 @@ def empty_database(server: URL, run_sql: RunSql) -> Iterator[str]:
 
 
 class Heads:
-    """One database of each kind and size goes through all revisions, in I(folder) or on I(server); others are its copies."""
+    """One database of each kind and size goes through all revisions, in I(folder) or on I(server); others are copies."""
 
-    def __init__(self, folder: Path, server: Callable[[], URL]) -> None:
+    def __init__(self, folder: Path, server: URL) -> None:
         self._folder = folder
         self._server = server
         self._files: dict[int, Path] = {}
@@ -86,14 +86,14 @@ class Heads:
             shutil.copyfile(self._file(servers), str(target.database))
         else:
             model = self._database(servers)
-            sql_runner(self._server())(
+            sql_runner(self._server)(
                 f"DROP DATABASE {target.database}", f"CREATE DATABASE {target.database} TEMPLATE {model}"
             )
 
     def close(self) -> None:
         """Drop what was made on the server."""
         for name in self._databases.values():
-            sql_runner(self._server())(f"DROP DATABASE {name} WITH (FORCE)")
+            sql_runner(self._server)(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _file(self, servers: int) -> Path:
         if servers not in self._files:
@@ -106,8 +106,8 @@ class Heads:
     def _database(self, servers: int) -> str:
         if servers not in self._databases:
             name = f"mcps_head_{uuid.uuid4().hex}"
-            sql_runner(self._server())(f"CREATE DATABASE {name}")
-            self._migrate(postgres_url(self._server(), name), servers)
+            sql_runner(self._server)(f"CREATE DATABASE {name}")
+            self._migrate(postgres_url(self._server, name), servers)
             self._databases[servers] = name
         return self._databases[servers]
 
