@@ -71,7 +71,7 @@ def empty_database(server: URL, run_sql: RunSql) -> Iterator[str]:
 
 
 class Heads:
-    """One database of each kind and size goes through all revisions, in I(folder) or on I(server); others are copies."""
+    """One database of each kind and size is migrated, in I(folder) or on I(server); others are copies."""
 
     def __init__(self, folder: Path, server: URL) -> None:
         self._folder = folder
