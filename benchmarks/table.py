@@ -13,6 +13,9 @@ HEAD = [
     "|---|---:|---:|---|---|---:|---:|---:|---|",
 ]
 
+#: So many of the things that went missing are named.
+NAMED = 5
+
 
 def page(lines: Sequence[Line], points: Sequence[Point], machine: Mapping[str, str], conditions: str) -> str:
     """Everything: what was measured, on what, and how it came out."""
@@ -70,7 +73,8 @@ def _notes(line: Line, lines: Sequence[Line]) -> list[str]:
     if line.differing:
         said.append(f"**{line.differing:,} values are not those of the source**")
     if line.lost:
-        said.append(f"**missing: {', '.join(line.lost)}**")
+        more = f" and {len(line.lost) - NAMED} more" if len(line.lost) > NAMED else ""
+        said.append(f"**missing: {', '.join(line.lost[:NAMED])}{more}**")
     return [*said, line.note] if line.note else said
 
 

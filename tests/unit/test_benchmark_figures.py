@@ -107,6 +107,8 @@ def test_the_table_shows_what_was_lost_and_what_was_not_run() -> None:
     assert "- ours: 2.00 s (1.00 x) without the start of its process; a note\n" in text
     assert "- losing: **6 values are not those of the source**; **missing: index i**\n" in text
     assert "- absent: not installed\n" in text
+    most = replace(LOSING, lost=[f"index {number}" for number in range(7)])
+    assert "missing: index 0, index 1, index 2, index 3, index 4 and 2 more**" in table([OURS, most])
     assert "- limit" not in text, "nothing is to be said of it"
 
 
