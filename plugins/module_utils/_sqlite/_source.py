@@ -22,6 +22,9 @@ from ._schema import read_tables
 
 #: Rows that are fetched at a time.
 CHUNK_ROWS = 500
+#: KiB of pages that a connection keeps: tables are read from one end to the other, so that hardly any is met again, and
+#: each worker has a connection.
+CACHE_KIB = 512
 
 
 def text_value(raw: bytes) -> Union[str, InvalidText]:
@@ -447,6 +450,7 @@ def _is_alone(path: str) -> bool:
 def _begun(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("BEGIN")
         # BEGIN itself reads nothing: the moment is fixed by the first read.
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
