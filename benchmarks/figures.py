@@ -34,8 +34,8 @@ class Line:
 
     I(against) names the line of the same group that its ratio is made with. I(seconds) are by run, None where it failed;
     I(inside) are those of the same runs without the start of the process, None where it does not tell. I(resident) and
-    I(share) are the client's peaks in bytes, I(processor) the seconds that its processes computed. After the last run I(rows) were there of I(expected), and I(lost) says what
-    was missing; I(differing) values (None: not compared) were others than in the source. I(memory_aim) is a limit for
+    I(share) are the client's peaks in bytes, I(processor) the seconds that its processes computed. After the last run
+    I(rows) were there of I(expected), and I(lost) says what was missing; I(differing) values (None: not compared) were others than in the source. I(memory_aim) is a limit for
     I(share), in bytes.
     """
 
