@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,6 +40,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log.info("started", database=database.kind, url=settings.url.render_as_string(hide_password=True))
         yield
         app.state.stopping = True
+        # Uvicorn has cancelled requests that took too long, and ends the process without waiting for their answers.
+        given_up = [task for task in asyncio.all_tasks() if task.cancelling()]
+        if given_up:
+            await asyncio.wait(given_up, timeout=1)
         await database.close()
         log.info("stopped")
 
