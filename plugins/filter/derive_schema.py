@@ -10,8 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mcps.postgres.plugins.plugin_utils import _derive
-
 
 def derive_schema(
     found: Any,
@@ -22,6 +20,9 @@ def derive_schema(
     """What to run, what to decide and what is different; AnsibleFilterError for what sqlite_schema_info did not return."""
     if not isinstance(found, Mapping) or not {"tables", "left_out", "views", "triggers"} <= set(found):
         raise AnsibleFilterError("derive_schema needs what mcps.postgres.sqlite_schema_info returned.")
+    # Not before it is asked for: each task that uses any filter of the collection loads the files of all of them.
+    from ansible_collections.mcps.postgres.plugins.plugin_utils import _derive
+
     # Ansible's own dictionaries and lists are made on demand, and cannot be copied as plain ones can.
     plain = json.loads(json.dumps([found, types or {}, decisions or {}]))
     return _derive.derive(plain[0], str(schema), plain[1], plain[2])

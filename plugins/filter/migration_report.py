@@ -9,11 +9,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mcps.postgres.plugins.plugin_utils._migration_report import report_of, report_of_benchmark
-
 
 def migration_report(journal: Any, application: str, rollback_command: str, benchmark: Any = None) -> Mapping[str, Any]:
     """The report document of a journal, of a benchmark, or of both."""
+    # Not before it is asked for: each task that uses any filter of the collection loads the files of all of them.
+    from ansible_collections.mcps.postgres.plugins.plugin_utils._migration_report import report_of, report_of_benchmark
+
     if benchmark and not isinstance(benchmark, Mapping):
         raise AnsibleFilterError("migration_report needs a benchmark as playbooks/benchmark.yml keeps it.")
     if benchmark and not journal:

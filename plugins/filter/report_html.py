@@ -9,11 +9,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mcps.postgres.plugins.plugin_utils._report import render
-
 
 def report_html(document: Any) -> str:
     """The page of a report document (a dictionary); AnsibleFilterError for anything else."""
+    # Not before it is asked for: each task that uses any filter of the collection loads the files of all of them.
+    from ansible_collections.mcps.postgres.plugins.plugin_utils._report import render
+
     if not isinstance(document, Mapping):
         raise AnsibleFilterError(f"report_html needs a report document (a dictionary), not {type(document).__name__}.")
     return render(document)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+import support.quick_python
 from support.ansible_runs import ROOT, ModuleRunner, PlaybookRunner
 from support.secrets_guard import AWKWARD, SecretsGuard
 from support.server import Database, Server, running_server
@@ -163,3 +164,25 @@ def test_a_module_ends_with_its_launcher(quick_python: str, tmp_path: Path) -> N
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline, "it goes on"
         time.sleep(0.05)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_python_that_waits_for_everybody_is_who_asks(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    script, address = Path(support.quick_python.__file__), tmp_path / "socket"
+    for folder in tmp_path.parents:
+        if folder.name.startswith(("pytest-", "popen-")):
+            folder.chmod(0o755)
+    launcher = tmp_path / "python"
+    launcher.write_text(
+        support.quick_python.LAUNCHER.format(python=os.path.realpath(sys.executable), address=str(address))
+    )
+    launcher.chmod(0o755)
+    program = "import os; print(os.getresuid(), os.getresgid(), sorted(os.getgroups()), os.getppid())"
+    command = [sys.executable, str(script), "wait", str(address), "while-stdin", "for-everybody"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdin and waiting.stdout and waiting.stdout.readline() == b"ready\n"
+        who = {"user": 1234, "group": 2345, "extra_groups": [2345, 3456]}
+        done = subprocess.run([launcher], input=program, capture_output=True, text=True, check=True, cwd="/", **who)
+        waiting.stdin.close()
+    assert done.stdout.split("\n")[0] == f"{(1234,) * 3} {(2345,) * 3} [2345, 3456] {waiting.pid}", done

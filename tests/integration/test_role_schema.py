@@ -15,6 +15,7 @@ import pytest
 import yaml
 from psycopg2 import sql
 
+from ansible_collections.mcps.postgres.plugins.module_utils._journal import PHASES
 from support.alembic_project import CREATE_CHILD, CREATE_PARENT, DROP_CHILD, DROP_PARENT, AlembicProject
 from support.ansible_runs import PlaybookRun, PlaybookRunner
 from support.server import Database, Server
@@ -40,6 +41,11 @@ MADE_BY_ITSELF = (
 )
 
 
+def _phases(until: str) -> tuple[str, ...]:
+    """All phases up to that one; none of them where none is named, which lets all of them run."""
+    return PHASES[: PHASES.index(until) + 1] if until else ()
+
+
 class Application:
     """An Alembic project, its SQLite file, and the database that it goes to."""
 
@@ -56,7 +62,8 @@ class Application:
         self.project.revision("0001", None, CREATE_PARENT, changed.get("down", DROP_PARENT))
         self.project.revision("0002", "0001", CREATE_CHILD, DROP_CHILD)
 
-    def run(self, name: str = MIGRATE, check: bool = False, **more: Any) -> PlaybookRun:
+    def run(self, name: str = MIGRATE, check: bool = False, until: str = "", **more: Any) -> PlaybookRun:
+        """If I(until), no further than that phase: a test of what comes before need not go all the way."""
         variables = {
             "migration_source": str(self.source),
             "migration_alembic_project": str(self.project.folder),
@@ -67,7 +74,7 @@ class Application:
             "mcps_progress": "never",
             **more,
         }
-        return self.playbook(name, variables=variables, groups=["application"], check=check)
+        return self.playbook(name, variables=variables, groups=["application"], check=check, tags=_phases(until))
 
     @property
     def admin(self) -> dict[str, Any]:
@@ -174,7 +181,7 @@ def test_metadata_make_what_the_application_expects_and_nothing_else(application
     application.run(**wanted).failed("goes up", "parent", "(index)", "migration_schema_accept")
     assert application.untouched()
     application.run(**wanted, migration_rehearsal="never").failed("parent", "(index)", "migration_schema_accept")
-    application.run(**wanted, migration_schema_accept=["index parent*"]).succeeded()
+    application.run(until="schema", **wanted, migration_schema_accept=["index parent*"]).succeeded()
 
 
 def test_a_chain_that_makes_something_else_than_the_application_expects(application: Application) -> None:
@@ -183,7 +190,7 @@ def test_a_chain_that_makes_something_else_than_the_application_expects(applicat
     application.run(**application.admin).failed("goes up", "parent.name", "takes NULL", "migration_schema_accept")
     assert application.untouched()
     application.run(migration_rehearsal="never").failed("parent.name", "takes NULL", "migration_schema_accept")
-    application.run(migration_schema_accept=["nullable parent.name"]).succeeded()
+    application.run(until="schema", migration_schema_accept=["nullable parent.name"]).succeeded()
 
 
 def test_where_there_has_to_be_a_rehearsal(application: Application) -> None:
@@ -196,7 +203,7 @@ def test_where_there_has_to_be_a_rehearsal(application: Application) -> None:
         application.run(**application.admin).failed(name, "migration_rehearsal_database")
     finally:
         application.server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
-    application.run(migration_rehearsal="always", **application.admin).succeeded()
+    application.run(until="preflight", migration_rehearsal="always", **application.admin).succeeded()
     assert application.nothing_is_left()
 
 
@@ -254,7 +261,7 @@ def test_the_rehearsal_has_the_extensions_of_the_target(application: Application
     # This one needs no superuser.
     application.database.query("CREATE EXTENSION citext SCHEMA elsewhere")
     application.project.revision("0004", "0003", '    op.execute("ALTER TABLE child ADD COLUMN tag elsewhere.citext")')
-    application.run(migration_rehearsal="always", **application.admin).succeeded()
+    application.run(until="preflight", migration_rehearsal="always", **application.admin).succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert report["rehearsal"]["up"] and "warnings" not in report
 
@@ -262,7 +269,7 @@ def test_the_rehearsal_has_the_extensions_of_the_target(application: Application
 def test_an_extension_that_the_revisions_do_not_need_may_be_lacking(application: Application) -> None:
     application.revisions()
     application.may_make_databases()
-    application.run(migration_rehearsal="always").succeeded()
+    application.run(until="preflight", migration_rehearsal="always").succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert report["rehearsal"]["up"] and ["vector" in warning for warning in report["warnings"]] == [True]
 
@@ -273,7 +280,7 @@ def test_revisions_that_need_such_an_extension_are_not_rehearsed(application: Ap
     application.project.revision("0003", "0002", VECTORS, '    op.drop_column("parent", "embedding")')
     application.run(migration_rehearsal="always").failed("that says nothing", "vector", "migration_admin_user")
     assert application.untouched() and application.nothing_is_left()
-    application.run(migration_probes=[WRONG]).succeeded()
+    application.run(until="preflight", migration_probes=[WRONG]).succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert "rehearsal" not in report and ["vector" in warning for warning in report["warnings"]] == [True, True]
     assert application.nothing_is_left()
@@ -360,7 +367,7 @@ def test_the_application_is_tried_before_anything_is_touched(application: Applic
     assert application.untouched() and application.nothing_is_left()
     fixed = {"migration_probe_environment": {"DATABASE_URL": "postgresql://elsewhere/other"}}
     application.run(migration_probes=[probe], **fixed, **application.admin).failed("migration_probe_environment")
-    application.run(migration_probes=[probe], **application.admin).succeeded()
+    application.run(until="preflight", migration_probes=[probe], **application.admin).succeeded()
 
 
 def test_the_application_is_tried_where_nothing_is_rehearsed(application: Application) -> None:
@@ -371,13 +378,13 @@ def test_the_application_is_tried_where_nothing_is_rehearsed(application: Applic
     assert "start wrong there, and drop it" in " ".join(run.output.split()) and application.nothing_is_left()
     application.run(migration_probes=[WRONG], **never).failed("exit status 1", "nothing")
     assert application.untouched() and application.nothing_is_left()
-    application.run(migration_probes=[probe], **never).succeeded()
+    application.run(until="load", migration_probes=[probe], **never).succeeded()
     # Then the target has its schema already, and rows, which the probe must not see.
     application.run(ROLLBACK).succeeded()
     application.run(migration_probes=[WRONG], **application.admin).failed("exit status 1", "nothing")
     assert application.nothing_is_left() and "sqlite" in application.environment.read_text()
     assert application.rows() == [(1, "ann", "RED"), (7, "bob", None)]
-    application.run(migration_probes=[probe], **application.admin).succeeded()
+    application.run(until="preflight", migration_probes=[probe], **application.admin).succeeded()
     assert application.nothing_is_left()
 
 
@@ -389,7 +396,7 @@ def test_the_application_is_tried_on_tables_like_those_that_it_made_itself(appli
     application.run(migration_probes=[WRONG], **existing).failed("exit status 1", "nothing")
     assert application.database.query("SELECT to_regclass('alembic_version') IS NULL") == [(True,)]
     assert application.nothing_is_left() and "sqlite" in application.environment.read_text()
-    application.run(migration_probes=[Service(application).probe], **existing).succeeded()
+    application.run(until="preflight", migration_probes=[Service(application).probe], **existing).succeeded()
     assert application.nothing_is_left()
 
 
@@ -400,7 +407,7 @@ def test_probes_that_cannot_be_tried_are_never_passed_over_in_silence(applicatio
         run = application.run(migration_rehearsal=rehearsal, **probes)
         run.failed("may not create databases", "migration_admin_user")
         assert application.untouched()
-    run = application.run(**probes).succeeded()
+    run = application.run(until="preflight", **probes).succeeded()
     assert "Not tried" in run.output and "Not rehearsed" in run.output
     warnings = json.loads((application.folder / "report" / "report.json").read_text())["warnings"]
     assert [warning.split(",")[0] for warning in warnings] == ["Not rehearsed", "Not tried"], warnings
@@ -430,14 +437,14 @@ def test_environment_files_of_several_services_are_switched_and_put_back(applica
 def test_locks_that_a_live_system_would_feel_are_said(application: Application) -> None:
     application.revisions()
     application.project.revision("0003", "0002", '    op.create_index("ix_child_parent", "child", ["parent_id"])')
-    run = application.run(**application.admin).succeeded()
+    run = application.run(until="preflight", **application.admin).succeeded()
     assert "squawk says: require-concurrent-index-creation" in run.output, run.output
 
 
 def test_what_keeps_the_revisions_from_being_linted_is_said(application: Application) -> None:
     application.revisions()
     application.project.revision("0003", "0002", '    op.create_index("ix_child_parent", "child", ["parent_id"])')
-    run = application.run(migration_linter="/nowhere/squawk", **application.admin).succeeded()
+    run = application.run(until="preflight", migration_linter="/nowhere/squawk", **application.admin).succeeded()
     assert "no squawk at /nowhere/squawk" in run.output
     notes = json.loads((application.folder / "report" / "report.json").read_text())["rehearsal"]["notes"]
     assert any("squawk" in note for note in notes) and any("ix_child_parent" in note for note in notes), notes
@@ -447,7 +454,7 @@ def test_what_a_rehearsal_proposes_is_said(application: Application) -> None:
     application.revisions(down='    op.drop_table("parent")')
     more = '    op.create_table("more", sa.Column("of", sa.Integer, sa.ForeignKey("parent.id")))'
     application.project.revision("0003", "0002", more, '    op.drop_table("more")')
-    application.run(**application.admin).succeeded()
+    application.run(until="preflight", **application.admin).succeeded()
     notes = json.loads((application.folder / "report" / "report.json").read_text())["rehearsal"]["notes"]
     (left,) = [note for note in notes if "leaves behind: color." in note]
     assert """op.execute('DROP TYPE "color"')""" in left
@@ -461,7 +468,7 @@ def test_what_postgresql_can_do_is_added_to_the_tables(application: Application)
         {"kind": "search", "table": "parent", "sources": {"name": "A"}},
         {"kind": "index", "table": "parent", "columns": ["color"]},
     ]
-    application.run(migration_schema_enhancements=wanted).succeeded()
+    application.run(until="load", migration_schema_enhancements=wanted).succeeded()
     made = application.database.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'pgx%' ORDER BY 1")
     assert made == [("pgx_parent_color",), ("pgx_parent_search_vector",)]
 
@@ -488,11 +495,11 @@ def test_tables_of_an_earlier_revision_are_not_compared_and_that_is_said(applica
     application.project.revision("0003", "0002", add, '    op.drop_column("parent", "nick")')
     earlier = {"migration_revision": "0002", **application.admin}
     assert "Not compared" in application.run(check=True, **earlier).succeeded().output
-    application.run(**earlier).succeeded()
+    application.run(until="schema", **earlier).succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert report["rehearsal"]["up"] and len(report["warnings"]) == 1
     assert "revision 0002" in report["warnings"][0] and "that of 0003" in report["warnings"][0]
     application.run(ROLLBACK, **application.admin).succeeded()
     # The last one is compared, however it is named.
-    application.run(migration_revision="0003", **application.admin).succeeded()
+    application.run(until="schema", migration_revision="0003", **application.admin).succeeded()
     assert "warnings" not in json.loads((application.folder / "report" / "report.json").read_text())

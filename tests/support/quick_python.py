@@ -4,12 +4,14 @@
 
 Of what a short module costs, more than half is a Python that starts and imports ansible.module_utils and psycopg2. Tests run
 many thousands of modules. They name a script of ours as the interpreter (C(launcher)): it hands its standard streams, directory
-and environment to a waiting process of the same user that has imported all that, which forks. So each module still is a process
-of its own, with its own memory and session, and runs the very file that Ansible has packed. Where nobody waits (another user, a
-host that was started again), the script starts Python as ever.
+and environment to a waiting process that has imported all that, which forks. So each module still is a process of its own, with
+its own memory and session, and runs the very file that Ansible has packed. Where nobody waits (a host that was started again, or
+another user of this machine), the script starts Python as ever. On the hosts of scenarios root waits for every user: the kernel
+says who asks, and that user is who the fork becomes before it runs anything.
 
 What is tested by killing or by measuring processes uses C(sys.executable). On the hosts of scenarios this file is run by itself
-(molecule/shared/create.yml): C(quick_python.py wait SOCKET) and C(quick_python.py launcher PYTHON SOCKET), which prints one.
+(molecule/shared/create.yml): C(quick_python.py wait SOCKET for-everybody) and C(quick_python.py launcher PYTHON SOCKET), which
+prints one.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -47,6 +50,8 @@ IMPORTED = (
     *("threading", "urllib.parse", "uuid", "zipfile", "zipimport"),
 )
 STREAMS = 3
+#: Linux's number of the option that says which groups the peer of a socket is in. Python has no name for it.
+SO_PEERGROUPS = 59
 
 #: What stands for the interpreter. It imports next to nothing, because it is started for every module.
 LAUNCHER = """#!{python} -IS
@@ -122,6 +127,28 @@ class Given(NamedTuple):
     environment: dict[str, str]
 
 
+class Asking(NamedTuple):
+    """Who is at the other end of a socket, as the kernel says."""
+
+    user: int
+    group: int
+    groups: list[int]
+
+    @classmethod
+    def of(cls, connection: socket.socket) -> Asking:
+        _pid, user, group = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        groups = array.array("I")
+        groups.frombytes(connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 << 8))
+        return cls(user, group, list(groups))
+
+    def become(self) -> None:
+        """From here on this process is that user's; there is no way back."""
+        if self.user != os.geteuid():
+            os.setgroups(self.groups)
+            os.setresgid(self.group, self.group, self.group)
+            os.setresuid(self.user, self.user, self.user)
+
+
 class Forked(NamedTuple):
     """A process that runs for a launcher. I(ended): a descriptor that can be read once it has ended."""
 
@@ -130,21 +157,19 @@ class Forked(NamedTuple):
     launcher: socket.socket
 
 
-def wait(address: str, while_stdin: bool) -> None:
-    """Wait for launchers; if I(while_stdin), until standard input ends."""
+def wait(address: str, while_stdin: bool, for_everybody: bool) -> None:
+    """Wait for launchers; if I(while_stdin), until standard input ends; if I(for_everybody), for those of other users too."""
     del sys.path[0]  # this script's folder
     package = importlib.import_module("ansible")
     if not package.__file__:  # there is no more of it than module_utils
         package.__file__ = os.path.join(package.__path__[0], "__init__.py")
-    for name in IMPORTED:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    lacking = _import(IMPORTED)
     for name in ("ansible", "ansible.module_utils"):
         sys.modules[name].__path__ = PackedFirst(name, sys.modules[name].__path__)
     gc.collect()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    os.umask(0o077)
+    os.umask(0 if for_everybody else 0o077)
     listening.bind(address)
     os.umask(0o022)
     listening.listen(64)
@@ -158,9 +183,21 @@ def wait(address: str, while_stdin: bool) -> None:
             if key.fileobj == 0:
                 return
             if key.fileobj is listening:
+                lacking = _import(lacking)  # what a package has brought since
                 _begin(listening, selector)
             elif key.fd in selector.get_map():
                 _end(key.data, selector)
+
+
+def _import(names: Iterable[str]) -> list[str]:
+    """Import them; those that are not there."""
+    lacking = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            lacking.append(name)
+    return lacking
 
 
 def _begin(listening: socket.socket, selector: selectors.BaseSelector) -> None:
@@ -181,6 +218,7 @@ def _begin(listening: socket.socket, selector: selectors.BaseSelector) -> None:
             os.close(stream)
         connection.close()
         return
+    asking = Asking.of(connection)
     pid = os.fork()
     if pid == 0:
         for place, stream in enumerate(streams):
@@ -188,7 +226,7 @@ def _begin(listening: socket.socket, selector: selectors.BaseSelector) -> None:
         # None of the objects that they belong to is ever closed: this process ends without that.
         connection.detach()
         os.closerange(STREAMS, max(streams) + max(selector.get_map()) + 2)
-        _run(Given(*json.loads(text)))
+        _run(Given(*json.loads(text)), asking)
     for stream in streams:
         os.close(stream)
     forked = Forked(pid, os.pidfd_open(pid), connection)
@@ -210,12 +248,13 @@ def _end(forked: Forked, selector: selectors.BaseSelector) -> None:
     forked.launcher.close()
 
 
-def _run(given: Given) -> NoReturn:
-    """Do in this process what Python does when it is started so."""
+def _run(given: Given, asking: Asking) -> NoReturn:
+    """Do in this process what Python does when it is started so, by that user."""
     os.setsid()
     os.environ.clear()
     os.environ.update(given.environment)
     os.chdir(given.folder)
+    asking.become()
     if given.arguments and given.arguments[0].startswith("-"):
         os.execv(sys.executable, [sys.executable, *given.arguments])
     status = 1
@@ -250,7 +289,7 @@ def _run(given: Given) -> NoReturn:
 
 def main(command: str, *arguments: str) -> None:
     if command == "wait":
-        wait(arguments[0], "while-stdin" in arguments[1:])
+        wait(arguments[0], "while-stdin" in arguments[1:], "for-everybody" in arguments[1:])
     elif command == "launcher":
         python, address = arguments
         print(LAUNCHER.format(python=python, address=address), end="")
