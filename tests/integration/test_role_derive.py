@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from psycopg2 import sql
 
-from support.ansible_runs import PlaybookRunner
+from support.ansible_runs import PlaybookRunner, phases_until
 from support.server import Database, Server
 
 MIGRATE, ROLLBACK = "playbooks/migrate.yml", "playbooks/rollback.yml"
@@ -53,7 +53,7 @@ class Shop:
         with contextlib.closing(sqlite3.connect(self.source)) as connection, connection:
             connection.executescript(script)
 
-    def run(self, name: str, check: bool = False, **more: Any) -> Any:
+    def run(self, name: str, check: bool = False, until: str = "", **more: Any) -> Any:
         variables = {
             "migration_application": "Shop",
             "migration_source": str(self.source),
@@ -66,7 +66,7 @@ class Shop:
             "migration_services_start": [],
             **more,
         }
-        return self.playbook(name, variables=variables, groups=["application"], check=check)
+        return self.playbook(name, variables=variables, groups=["application"], check=check, tags=phases_until(until))
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_there_and_back_without_alembic(shop: Shop) -> None:
 def test_what_has_to_be_decided_stops_the_preflight(shop: Shop) -> None:
     shop.sqlite("CREATE TRIGGER noticing AFTER INSERT ON invoice BEGIN SELECT 1; END")
     shop.run(MIGRATE).failed("trigger.noticing", "migration_derive_decisions")
-    shop.run(MIGRATE, migration_derive_decisions={"trigger.noticing": ""}).succeeded()
+    shop.run(MIGRATE, until="schema", migration_derive_decisions={"trigger.noticing": ""}).succeeded()
 
 
 def test_what_sqlite_declares_differently_does_not_stop_the_schema(shop: Shop) -> None:
@@ -135,13 +135,13 @@ def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> N
     # Neither in the target, nor where the admin happens to be.
     assert left() == [] and made(shop.database) == [] and made(shop.server.admin) == []
     assert "sqlite" in shop.environment.read_text()
-    shop.run(MIGRATE, migration_probes=[probe], **admin).succeeded()
+    shop.run(MIGRATE, until="load", migration_probes=[probe], **admin).succeeded()
     assert left() == []
     # Once more, with the tables there.
     shop.run(ROLLBACK).succeeded()
     shop.run(MIGRATE, migration_probes=[{**probe, "match": "elsewhere"}], **admin).failed("elsewhere", trial)
     assert shop.database.query("SELECT count(*) FROM invoice") == [(2,)] and left() == []
-    shop.run(MIGRATE, migration_probes=[probe], **admin).succeeded()
+    shop.run(MIGRATE, until="preflight", migration_probes=[probe], **admin).succeeded()
 
 
 def test_what_jsonb_will_refuse_stops_the_preflight(shop: Shop) -> None:
@@ -153,4 +153,4 @@ def test_what_jsonb_will_refuse_stops_the_preflight(shop: Shop) -> None:
     shop.run(MIGRATE, migration_schema_enhancements=jsonb).failed("Stop where values do not fit", "note.body", "u0000")
     assert shop.database.query("SELECT to_regclass('note') IS NULL") == [(True,)]
     # json takes it.
-    shop.run(MIGRATE).succeeded()
+    shop.run(MIGRATE, until="verify").succeeded()

@@ -15,9 +15,8 @@ import pytest
 import yaml
 from psycopg2 import sql
 
-from ansible_collections.mcps.postgres.plugins.module_utils._journal import PHASES
 from support.alembic_project import CREATE_CHILD, CREATE_PARENT, DROP_CHILD, DROP_PARENT, AlembicProject
-from support.ansible_runs import PlaybookRun, PlaybookRunner
+from support.ansible_runs import PlaybookRun, PlaybookRunner, phases_until
 from support.server import Database, Server
 
 MIGRATE, ROLLBACK = "playbooks/migrate.yml", "playbooks/rollback.yml"
@@ -39,11 +38,6 @@ MADE_BY_ITSELF = (
     "CREATE INDEX ix_parent_name ON parent (name)",
     "CREATE TABLE child (id serial PRIMARY KEY, parent_id int NOT NULL UNIQUE REFERENCES parent)",
 )
-
-
-def _phases(until: str) -> tuple[str, ...]:
-    """All phases up to that one; none of them where none is named, which lets all of them run."""
-    return PHASES[: PHASES.index(until) + 1] if until else ()
 
 
 class Application:
@@ -74,7 +68,7 @@ class Application:
             "mcps_progress": "never",
             **more,
         }
-        return self.playbook(name, variables=variables, groups=["application"], check=check, tags=_phases(until))
+        return self.playbook(name, variables=variables, groups=["application"], check=check, tags=phases_until(until))
 
     @property
     def admin(self) -> dict[str, Any]:

@@ -225,6 +225,16 @@ class PlaybookRunner:
         }
 
 
+def phases_until(phase: str) -> tuple[str, ...]:
+    """The tags that let a migration go up to that phase: a test of what comes before need not go all the way.
+
+    None of them for C(""): then all phases run.
+    """
+    from ansible_collections.mcps.postgres.plugins.module_utils._journal import PHASES
+
+    return PHASES[: PHASES.index(phase) + 1] if phase else ()
+
+
 def read_recap(stdout: str) -> dict[str, dict[str, int]]:
     """The figures after PLAY RECAP, per host."""
     _, found, recap = stdout.rpartition("PLAY RECAP")
