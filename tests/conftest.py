@@ -74,6 +74,35 @@ def quick_python() -> Iterator[str]:
         yield path
 
 
+#: What this collection's modules ask an application's interpreter for, and what the reference application uses.
+ALEMBIC = (
+    *("alembic.autogenerate", "alembic.command", "alembic.runtime.environment"),
+    *("sqlalchemy.orm", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+)
+APPLICATION = (*ALEMBIC, "aiosqlite", "asyncpg", "httpx", "pydantic_settings")
+#: This collection starts applications' interpreters with it.
+ALWAYS_THE_SAME_ORDER = {"PYTHONHASHSEED": "0"}
+
+
+@pytest.fixture(scope="session")
+def quick_alembic() -> Iterator[str]:
+    """The interpreter of applications that have Alembic: it has started already, with nothing of theirs imported."""
+    from support.quick_python import launcher
+
+    with launcher(ALWAYS_THE_SAME_ORDER, ALEMBIC) as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def quick_application() -> Iterator[str]:
+    """The reference application's interpreter: it has started already, with nothing of the application imported."""
+    from support.quick_python import launcher
+
+    python = ROOT / ".cache" / "venv-mcps" / "bin" / "python"
+    with launcher(ALWAYS_THE_SAME_ORDER, APPLICATION, str(python)) as path:
+        yield path
+
+
 @pytest.fixture
 def playbook(tmp_path: Path, secrets_guard: SecretsGuard, quick_python: str) -> PlaybookRunner:
     """Call it with a playbook's path or a list of plays: runs ansible-playbook on this machine."""

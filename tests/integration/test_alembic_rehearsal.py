@@ -72,8 +72,11 @@ class Trial:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, database: Database, postgres: Server, run_module: ModuleRunner) -> Iterator[Trial]:
+def trial(
+    tmp_path: Path, database: Database, postgres: Server, run_module: ModuleRunner, quick_alembic: str
+) -> Iterator[Trial]:
     found = Trial(AlembicProject(tmp_path / "app", revisions=False), database, postgres, run_module)
+    found.project.python = quick_alembic
     yield found
     postgres.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(found.name)))
 

@@ -146,6 +146,28 @@ def test_a_python_that_has_started_already_does_the_same(
     assert one == other
 
 
+@pytest.mark.parametrize("kind", ["-c", "-m"])
+def test_it_runs_what_stands_on_its_command_line(quick_python: str, kind: str, tmp_path: Path) -> None:
+    program = (
+        "import os, sys; print(sys.argv, sys.path[0], __name__, sys.dont_write_bytecode, sys.stdin.read()); sys.exit(4)"
+    )
+    (tmp_path / "named.py").write_text(program)
+    for environment in ({}, {"PYTHONDONTWRITEBYTECODE": "1"}):
+        one, other = (
+            subprocess.run(
+                [python, kind, "named" if kind == "-m" else program, "-x", "word"],
+                input="said",
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                env=environment,
+                check=False,
+            )
+            for python in (sys.executable, quick_python)
+        )
+        assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, other.stderr)
+
+
 def test_a_module_ends_with_its_launcher(quick_python: str, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     program = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"

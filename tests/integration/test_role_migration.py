@@ -26,7 +26,6 @@ from support.background import ansible_in_background
 from support.server import Database, Server
 
 APPLICATION = ROOT / "examples" / "mcps"
-PYTHON = ROOT / ".cache" / "venv-mcps" / "bin" / "python"
 SERVERS = 200
 MIGRATE, VERIFY, ROLLBACK = "playbooks/migrate.yml", "playbooks/verify.yml", "playbooks/rollback.yml"
 
@@ -52,6 +51,7 @@ class Installation:
     folder: Path
     database: Database
     playbook: PlaybookRunner
+    python: str
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,7 +89,7 @@ class Installation:
             **self.database.migration_target,
             "migration_required_extensions": ["vector", "pg_trgm"],
             "migration_alembic_project": str(APPLICATION),
-            "migration_alembic_python": str(PYTHON),
+            "migration_alembic_python": self.python,
             "migration_environment_file": str(self.environment_file),
             "migration_environment_absent": ["DATABASE_PATH"],
             "migration_services_stop": [[*service, "stop"]],
@@ -103,7 +103,7 @@ class Installation:
     def check(self, match: str) -> dict[str, Any]:
         return {
             "name": "stats",
-            "command": [str(PYTHON), "-m", "packages.harvester.cli", "stats"],
+            "command": [self.python, "-m", "packages.harvester.cli", "stats"],
             "chdir": str(APPLICATION),
             "environment": {"MCPS_ENV_FILE": str(self.environment_file)},
             "match": match,
@@ -115,7 +115,7 @@ class Installation:
         return self.playbook(playbook, variables={**self.variables, **(extra or {})}, **options)
 
     def stats(self) -> str:
-        return application(self.environment_file, "-m", "packages.harvester.cli", "stats")
+        return application(self.python, self.environment_file, "-m", "packages.harvester.cli", "stats")
 
     def sqlite(self, statement: str) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(self.source)) as connection, connection:
@@ -133,31 +133,33 @@ class Installation:
         return "postgresql" not in text and f"DATABASE_PATH={self.source}" in text
 
 
-def application(environment_file: Path, *arguments: str) -> str:
+def application(python: str, environment_file: Path, *arguments: str) -> str:
     environment = {**os.environ, "MCPS_ENV_FILE": str(environment_file)}
     done = subprocess.run(
-        [str(PYTHON), *arguments], cwd=APPLICATION, env=environment, capture_output=True, text=True, check=False
+        [python, *arguments], cwd=APPLICATION, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seeded(tmp_path_factory: pytest.TempPathFactory, quick_application: str) -> Path:
     """A database of the application with rows, to copy."""
     folder = tmp_path_factory.mktemp("seeded")
     environment_file = folder / ".env"
     environment_file.write_text(f"USE_SQLITE=true\nDATABASE_PATH={folder / 'mcps.db'}\n", encoding="utf-8")
-    application(environment_file, "-m", "alembic", "upgrade", "head")
-    application(environment_file, "-m", "packages.harvester.cli", "seed", "--servers", str(SERVERS))
+    application(quick_application, environment_file, "-m", "alembic", "upgrade", "head")
+    application(quick_application, environment_file, "-m", "packages.harvester.cli", "seed", "--servers", str(SERVERS))
     with contextlib.closing(sqlite3.connect(folder / "mcps.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder / "mcps.db"
 
 
 @pytest.fixture
-def installation(seeded: Path, database: Database, playbook: PlaybookRunner, tmp_path: Path) -> Iterator[Installation]:
-    made = Installation(tmp_path / "app", database, playbook)
+def installation(
+    seeded: Path, database: Database, playbook: PlaybookRunner, tmp_path: Path, quick_application: str
+) -> Iterator[Installation]:
+    made = Installation(tmp_path / "app", database, playbook, quick_application)
     made.folder.mkdir()
     shutil.copy(seeded, made.source)
     made.environment_file.write_text(

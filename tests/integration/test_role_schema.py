@@ -61,7 +61,7 @@ class Application:
         variables = {
             "migration_source": str(self.source),
             "migration_alembic_project": str(self.project.folder),
-            "migration_alembic_python": sys.executable,
+            "migration_alembic_python": self.project.python,
             **self.database.migration_target,
             "migration_environment_file": str(self.environment),
             "migration_report_dir": str(self.folder / "report"),
@@ -107,8 +107,12 @@ class Application:
 
 
 @pytest.fixture
-def application(tmp_path: Path, database: Database, postgres: Server, playbook: PlaybookRunner) -> Application:
-    return Application(tmp_path, database, postgres, playbook)
+def application(
+    tmp_path: Path, database: Database, postgres: Server, playbook: PlaybookRunner, quick_alembic: str
+) -> Application:
+    made = Application(tmp_path, database, postgres, playbook)
+    made.project.python = quick_alembic
+    return made
 
 
 def test_tables_dropped_in_the_wrong_order_by_the_patches_that_the_rehearsal_found(application: Application) -> None:

@@ -74,8 +74,9 @@ def done(result: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def application(database: Database, run_module: ModuleRunner, tmp_path: Path) -> Application:
+def application(database: Database, run_module: ModuleRunner, tmp_path: Path, quick_alembic: str) -> Application:
     project = AlembicProject(tmp_path / "app")
+    project.python = quick_alembic
     model = project.folder / "model.py"
     model.write_text(model.read_text() + MODEL)
     return Application(project, database, run_module)

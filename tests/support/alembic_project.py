@@ -135,6 +135,8 @@ class AlembicProject:
         self, folder: Path, run: str = INI_ONLY, *, options: str = "", before: str = "", revisions: bool = True
     ) -> None:
         self.folder = folder
+        #: The application's interpreter.
+        self.python = sys.executable
         self.versions = folder / "migrations" / "versions"
         self.versions.mkdir(parents=True)
         self.ini = folder / "alembic.ini"
@@ -167,4 +169,4 @@ class AlembicProject:
 
     def arguments(self, database: Database, **more: Any) -> dict[str, Any]:
         """The modules' arguments for this project and I(database)."""
-        return {"project_dir": str(self.folder), "python": sys.executable, **database.login, **more}
+        return {"project_dir": str(self.folder), "python": self.python, **database.login, **more}

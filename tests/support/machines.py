@@ -38,9 +38,9 @@ class Machine:
         """testinfra's view of it: host.run("..."), host.file(...), host.service(...), as root."""
         return testinfra.get_host(f"docker://{self.name}")
 
-    @property
+    @cached_property
     def address(self) -> str:
-        """Its address on the scenario's network; after a restart it may be another."""
+        """Its address on the scenario's network, asked for again after a restart."""
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return _output(["docker", "inspect", "--format", form, self.name]).strip()
 
@@ -96,6 +96,7 @@ class Machine:
     def restart(self) -> None:
         """Restart the whole host, and wait until systemd has started everything."""
         _output(["docker", "restart", "--time", "60", self.name])
+        self.__dict__.pop("address", None)
         state = ""
         for _ in range(60):
             state = self.host.run("systemctl is-system-running --wait").stdout.strip()

@@ -23,6 +23,7 @@ import gc
 import importlib
 import marshal
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -33,7 +34,7 @@ import tempfile
 import threading
 import traceback
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -75,24 +76,26 @@ sys.exit(status)
 
 
 @contextlib.contextmanager
-def launcher(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def launcher(
+    environment: Mapping[str, str] | None = None, also: Sequence[str] = (), python: str = sys.executable
+) -> Iterator[str]:
     """The path of an interpreter that need not start; it works until the context ends.
 
-    It begins with this process's environment and I(environment). What of it matters to Python itself, as PYTHONPATH does, is
+    It is I(python) with the modules I(also) imported too, and begins with this process's environment and I(environment). What of it matters to Python itself, as PYTHONPATH does, is
     not looked at again.
     """
     if not hasattr(os, "pidfd_open"):
-        yield sys.executable
+        yield python
         return
     # Names of sockets are short: pytest's folders may be too deep.
     with tempfile.TemporaryDirectory(prefix="mcps-") as folder:
         address, path = os.path.join(folder, "socket"), Path(folder, "python")
-        path.write_text(LAUNCHER.format(python=sys.executable, address=address), encoding="utf-8")
+        path.write_text(LAUNCHER.format(python=python, address=address), encoding="utf-8")
         # Other users' modules get this far, not to the socket, and start Python as ever.
         os.chmod(folder, 0o755)
         path.chmod(0o755)
         waiting = subprocess.Popen(
-            [sys.executable, __file__, "wait", address, "while-stdin"],
+            [python, __file__, "wait", address, "while-stdin", *also],
             env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -158,15 +161,19 @@ class Forked(NamedTuple):
     launcher: socket.socket
 
 
-def wait(address: str, while_stdin: bool, for_everybody: bool) -> None:
-    """Wait for launchers; if I(while_stdin), until standard input ends; if I(for_everybody), for those of other users too."""
+def wait(address: str, while_stdin: bool, for_everybody: bool, also: Sequence[str]) -> None:
+    """Wait for launchers, with the modules I(also) imported as well.
+
+    If I(while_stdin), until standard input ends; if I(for_everybody), for those of other users too.
+    """
     del sys.path[0]  # this script's folder
-    package = importlib.import_module("ansible")
-    if not package.__file__:  # there is no more of it than module_utils
-        package.__file__ = os.path.join(package.__path__[0], "__init__.py")
-    lacking = _import(IMPORTED)
-    for name in ("ansible", "ansible.module_utils"):
-        sys.modules[name].__path__ = PackedFirst(name, sys.modules[name].__path__)
+    lacking = _import([*IMPORTED, *also])
+    if "ansible" in sys.modules:  # not in an application's interpreter
+        package = sys.modules["ansible"]
+        if not package.__file__:  # there is no more of it than module_utils
+            package.__file__ = os.path.join(package.__path__[0], "__init__.py")
+        for name in ("ansible", "ansible.module_utils"):
+            sys.modules[name].__path__ = PackedFirst(name, sys.modules[name].__path__)
     gc.collect()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -256,22 +263,12 @@ def _run(given: Given, asking: Asking) -> NoReturn:
     os.environb.update(given.environment)
     os.chdir(given.folder)
     asking.become()
-    if given.arguments and given.arguments[0].startswith("-"):
+    sys.dont_write_bytecode = b"PYTHONDONTWRITEBYTECODE" in given.environment
+    if given.arguments and given.arguments[0].startswith("-") and given.arguments[0] not in ("-c", "-m"):
         os.execv(sys.executable, [sys.executable, *given.arguments])
     status = 1
     try:
-        if given.arguments:
-            sys.argv = given.arguments
-            names = {"__file__": given.arguments[0]}
-            source = Path(given.arguments[0]).read_bytes()
-            sys.path.insert(0, os.path.dirname(given.arguments[0]))
-        else:
-            sys.argv, names, source = [""], {}, sys.stdin.buffer.read()
-            sys.path.insert(0, "")
-        program = types.ModuleType("__main__")
-        program.__dict__.update(names)
-        sys.modules["__main__"] = program
-        exec(compile(source, names.get("__file__", "<stdin>"), "exec"), program.__dict__)
+        _execute(given.arguments)
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
@@ -288,9 +285,36 @@ def _run(given: Given, asking: Asking) -> NoReturn:
         os._exit(status)
 
 
+def _execute(arguments: list[str]) -> None:
+    """Run what Python does with these arguments: a module, a file, or the program that it is given."""
+    if arguments[:1] == ["-m"]:
+        sys.argv = arguments[1:]
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        return
+    program = types.ModuleType("__main__")
+    if arguments[:1] == ["-c"]:
+        sys.argv, place, source, top = ["-c", *arguments[2:]], "<string>", arguments[1].encode(), ""
+    elif arguments:
+        sys.argv, place, source, top = (
+            arguments,
+            arguments[0],
+            Path(arguments[0]).read_bytes(),
+            os.path.dirname(arguments[0]),
+        )
+        program.__file__ = place
+    else:
+        sys.argv, place, source, top = [""], "<stdin>", sys.stdin.buffer.read(), ""
+    sys.path.insert(0, top)
+    sys.modules["__main__"] = program
+    exec(compile(source, place, "exec"), program.__dict__)
+
+
 def main(command: str, *arguments: str) -> None:
     if command == "wait":
-        wait(arguments[0], "while-stdin" in arguments[1:], "for-everybody" in arguments[1:])
+        address, *words = arguments
+        also = [word for word in words if word not in ("while-stdin", "for-everybody")]
+        wait(address, "while-stdin" in words, "for-everybody" in words, also)
     elif command == "launcher":
         python, address = arguments
         print(LAUNCHER.format(python=python, address=address), end="")
