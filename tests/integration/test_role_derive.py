@@ -95,7 +95,7 @@ def test_there_and_back_without_alembic(shop: Shop) -> None:
 def test_what_has_to_be_decided_stops_the_preflight(shop: Shop) -> None:
     shop.sqlite("CREATE TRIGGER noticing AFTER INSERT ON invoice BEGIN SELECT 1; END")
     shop.run(MIGRATE).failed("trigger.noticing", "migration_derive_decisions")
-    shop.run(MIGRATE, until="schema", migration_derive_decisions={"trigger.noticing": ""}).succeeded()
+    shop.run(MIGRATE, migration_derive_decisions={"trigger.noticing": ""}).succeeded()
 
 
 def test_what_sqlite_declares_differently_does_not_stop_the_schema(shop: Shop) -> None:
@@ -135,7 +135,7 @@ def test_the_application_is_tried_on_the_schema_that_is_derived(shop: Shop) -> N
     # Neither in the target, nor where the admin happens to be.
     assert left() == [] and made(shop.database) == [] and made(shop.server.admin) == []
     assert "sqlite" in shop.environment.read_text()
-    shop.run(MIGRATE, until="load", migration_probes=[probe], **admin).succeeded()
+    shop.run(MIGRATE, migration_probes=[probe], **admin).succeeded()
     assert left() == []
     # Once more, with the tables there.
     shop.run(ROLLBACK).succeeded()
@@ -153,4 +153,4 @@ def test_what_jsonb_will_refuse_stops_the_preflight(shop: Shop) -> None:
     shop.run(MIGRATE, migration_schema_enhancements=jsonb).failed("Stop where values do not fit", "note.body", "u0000")
     assert shop.database.query("SELECT to_regclass('note') IS NULL") == [(True,)]
     # json takes it.
-    shop.run(MIGRATE, until="verify").succeeded()
+    shop.run(MIGRATE).succeeded()

@@ -179,7 +179,7 @@ def test_metadata_make_what_the_application_expects_and_nothing_else(application
     application.run(**wanted).failed("goes up", "parent", "(index)", "migration_schema_accept")
     assert application.untouched()
     application.run(**wanted, migration_rehearsal="never").failed("parent", "(index)", "migration_schema_accept")
-    application.run(until="schema", **wanted, migration_schema_accept=["index parent*"]).succeeded()
+    application.run(**wanted, migration_schema_accept=["index parent*"]).succeeded()
 
 
 def test_a_chain_that_makes_something_else_than_the_application_expects(application: Application) -> None:
@@ -188,7 +188,7 @@ def test_a_chain_that_makes_something_else_than_the_application_expects(applicat
     application.run(**application.admin).failed("goes up", "parent.name", "takes NULL", "migration_schema_accept")
     assert application.untouched()
     application.run(migration_rehearsal="never").failed("parent.name", "takes NULL", "migration_schema_accept")
-    application.run(until="schema", migration_schema_accept=["nullable parent.name"]).succeeded()
+    application.run(migration_schema_accept=["nullable parent.name"]).succeeded()
 
 
 def test_where_there_has_to_be_a_rehearsal(application: Application) -> None:
@@ -259,7 +259,7 @@ def test_the_rehearsal_has_the_extensions_of_the_target(application: Application
     # This one needs no superuser.
     application.database.query("CREATE EXTENSION citext SCHEMA elsewhere")
     application.project.revision("0004", "0003", '    op.execute("ALTER TABLE child ADD COLUMN tag elsewhere.citext")')
-    application.run(until="preflight", migration_rehearsal="always", **application.admin).succeeded()
+    application.run(migration_rehearsal="always", **application.admin).succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert report["rehearsal"]["up"] and "warnings" not in report
 
@@ -278,7 +278,7 @@ def test_revisions_that_need_such_an_extension_are_not_rehearsed(application: Ap
     application.project.revision("0003", "0002", VECTORS, '    op.drop_column("parent", "embedding")')
     application.run(migration_rehearsal="always").failed("that says nothing", "vector", "migration_admin_user")
     assert application.untouched() and application.nothing_is_left()
-    application.run(until="preflight", migration_probes=[WRONG]).succeeded()
+    application.run(migration_probes=[WRONG]).succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert "rehearsal" not in report and ["vector" in warning for warning in report["warnings"]] == [True, True]
     assert application.nothing_is_left()
@@ -376,7 +376,7 @@ def test_the_application_is_tried_where_nothing_is_rehearsed(application: Applic
     assert "start wrong there, and drop it" in " ".join(run.output.split()) and application.nothing_is_left()
     application.run(migration_probes=[WRONG], **never).failed("exit status 1", "nothing")
     assert application.untouched() and application.nothing_is_left()
-    application.run(until="load", migration_probes=[probe], **never).succeeded()
+    application.run(migration_probes=[probe], **never).succeeded()
     # Then the target has its schema already, and rows, which the probe must not see.
     application.run(ROLLBACK).succeeded()
     application.run(migration_probes=[WRONG], **application.admin).failed("exit status 1", "nothing")
@@ -394,7 +394,7 @@ def test_the_application_is_tried_on_tables_like_those_that_it_made_itself(appli
     application.run(migration_probes=[WRONG], **existing).failed("exit status 1", "nothing")
     assert application.database.query("SELECT to_regclass('alembic_version') IS NULL") == [(True,)]
     assert application.nothing_is_left() and "sqlite" in application.environment.read_text()
-    application.run(until="preflight", migration_probes=[Service(application).probe], **existing).succeeded()
+    application.run(migration_probes=[Service(application).probe], **existing).succeeded()
     assert application.nothing_is_left()
 
 
@@ -466,7 +466,7 @@ def test_what_postgresql_can_do_is_added_to_the_tables(application: Application)
         {"kind": "search", "table": "parent", "sources": {"name": "A"}},
         {"kind": "index", "table": "parent", "columns": ["color"]},
     ]
-    application.run(until="load", migration_schema_enhancements=wanted).succeeded()
+    application.run(migration_schema_enhancements=wanted).succeeded()
     made = application.database.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'pgx%' ORDER BY 1")
     assert made == [("pgx_parent_color",), ("pgx_parent_search_vector",)]
 
@@ -493,11 +493,11 @@ def test_tables_of_an_earlier_revision_are_not_compared_and_that_is_said(applica
     application.project.revision("0003", "0002", add, '    op.drop_column("parent", "nick")')
     earlier = {"migration_revision": "0002", **application.admin}
     assert "Not compared" in application.run(check=True, **earlier).succeeded().output
-    application.run(until="schema", **earlier).succeeded()
+    application.run(**earlier).succeeded()
     report = json.loads((application.folder / "report" / "report.json").read_text())
     assert report["rehearsal"]["up"] and len(report["warnings"]) == 1
     assert "revision 0002" in report["warnings"][0] and "that of 0003" in report["warnings"][0]
     application.run(ROLLBACK, **application.admin).succeeded()
     # The last one is compared, however it is named.
-    application.run(until="schema", migration_revision="0003", **application.admin).succeeded()
+    application.run(migration_revision="0003", **application.admin).succeeded()
     assert "warnings" not in json.loads((application.folder / "report" / "report.json").read_text())

@@ -81,8 +81,8 @@ def launcher(
 ) -> Iterator[str]:
     """The path of an interpreter that need not start; it works until the context ends.
 
-    It is I(python) with the modules I(also) imported too, and begins with this process's environment and I(environment). What of it matters to Python itself, as PYTHONPATH does, is
-    not looked at again.
+    It is I(python) with the modules I(also) imported too, and begins with this process's environment and I(environment). What
+    of it matters to Python itself, as PYTHONPATH does, is not looked at again.
     """
     if not hasattr(os, "pidfd_open"):
         yield python
@@ -263,7 +263,7 @@ def _run(given: Given, asking: Asking) -> NoReturn:
     os.environb.update(given.environment)
     os.chdir(given.folder)
     asking.become()
-    sys.dont_write_bytecode = b"PYTHONDONTWRITEBYTECODE" in given.environment
+    sys.dont_write_bytecode = bool(given.environment.get(b"PYTHONDONTWRITEBYTECODE"))
     if given.arguments and given.arguments[0].startswith("-") and given.arguments[0] not in ("-c", "-m"):
         os.execv(sys.executable, [sys.executable, *given.arguments])
     status = 1
@@ -293,19 +293,16 @@ def _execute(arguments: list[str]) -> None:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
         return
     program = types.ModuleType("__main__")
-    if arguments[:1] == ["-c"]:
-        sys.argv, place, source, top = ["-c", *arguments[2:]], "<string>", arguments[1].encode(), ""
-    elif arguments:
-        sys.argv, place, source, top = (
-            arguments,
-            arguments[0],
-            Path(arguments[0]).read_bytes(),
-            os.path.dirname(arguments[0]),
-        )
-        program.__file__ = place
+    sys.argv = arguments or [""]
+    if not arguments:
+        place, source = "<stdin>", sys.stdin.buffer.read()
+    elif arguments[0] == "-c":
+        sys.argv = ["-c", *arguments[2:]]
+        place, source = "<string>", arguments[1].encode()
     else:
-        sys.argv, place, source, top = [""], "<stdin>", sys.stdin.buffer.read(), ""
-    sys.path.insert(0, top)
+        place = program.__file__ = arguments[0]
+        source = Path(place).read_bytes()
+    sys.path.insert(0, os.path.dirname(place))
     sys.modules["__main__"] = program
     exec(compile(source, place, "exec"), program.__dict__)
 
