@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import ansible.module_utils
 import psycopg2
 import pytest
 
@@ -188,6 +189,34 @@ def test_a_module_ends_with_its_launcher(quick_python: str, tmp_path: Path) -> N
         time.sleep(0.05)
 
 
+def launcher_in(folder: Path, address: Path) -> Path:
+    """What has its programs run by a process that waits at I(address)."""
+    path = folder / "python"
+    path.write_text(support.quick_python.LAUNCHER.format(python=os.path.realpath(sys.executable), address=str(address)))
+    path.chmod(0o755)
+    return path
+
+
+def test_a_python_can_wait_where_there_is_no_more_of_ansible_than_module_utils(tmp_path: Path) -> None:
+    """As on the hosts of scenarios, where some of its modules ask for the package's file when they are imported."""
+    (tmp_path / "lib" / "ansible").mkdir(parents=True)
+    (tmp_path / "lib" / "ansible" / "module_utils").symlink_to(list(ansible.module_utils.__path__)[0])
+    script, address = Path(support.quick_python.__file__), tmp_path / "socket"
+    launcher = launcher_in(tmp_path, address)
+    program = (
+        "import ansible, sys; assert 'ansible.module_utils.basic' in sys.modules;"
+        " from ansible.module_utils.basic import AnsibleModule; print(ansible.__file__)"
+    )
+    # -S: without the packages that are installed
+    command = [sys.executable, "-S", str(script), "wait", str(address), "while-stdin"]
+    environment = {"PYTHONPATH": str(tmp_path / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as waiting:
+        assert waiting.stdin and waiting.stdout and waiting.stdout.readline() == b"ready\n"
+        done = subprocess.run([launcher], input=program, capture_output=True, text=True, check=False)
+        waiting.stdin.close()
+    assert (done.stdout, done.stderr) == (f"{tmp_path}/lib/ansible/__init__.py\n", "")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_python_that_waits_for_everybody_is_who_asks(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
@@ -195,11 +224,7 @@ def test_a_python_that_waits_for_everybody_is_who_asks(tmp_path: Path) -> None:
     for folder in tmp_path.parents:
         if folder.name.startswith(("pytest-", "popen-")):
             folder.chmod(0o755)
-    launcher = tmp_path / "python"
-    launcher.write_text(
-        support.quick_python.LAUNCHER.format(python=os.path.realpath(sys.executable), address=str(address))
-    )
-    launcher.chmod(0o755)
+    launcher = launcher_in(tmp_path, address)
     program = "import os; print(os.getresuid(), os.getresgid(), sorted(os.getgroups()), os.getppid())"
     command = [sys.executable, str(script), "wait", str(address), "while-stdin", "for-everybody"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:

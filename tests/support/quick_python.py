@@ -167,11 +167,12 @@ def wait(address: str, while_stdin: bool, for_everybody: bool, also: Sequence[st
     If I(while_stdin), until standard input ends; if I(for_everybody), for those of other users too.
     """
     del sys.path[0]  # this script's folder
-    lacking = _import([*IMPORTED, *also])
-    if "ansible" in sys.modules:  # not in an application's interpreter
+    if not _import(["ansible"]):
         package = sys.modules["ansible"]
-        if not package.__file__:  # there is no more of it than module_utils
+        if not package.__file__:  # there is no more of it than module_utils, some of which ask for it
             package.__file__ = os.path.join(package.__path__[0], "__init__.py")
+    lacking = _import([*IMPORTED, *also])
+    if "ansible.module_utils" in sys.modules:  # not in an application's interpreter
         for name in ("ansible", "ansible.module_utils"):
             sys.modules[name].__path__ = PackedFirst(name, sys.modules[name].__path__)
     gc.collect()
