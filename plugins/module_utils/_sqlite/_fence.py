@@ -18,7 +18,7 @@ from .._errors import SourceError
 from .._transfer._model import SourceTable
 from .._transfer._ports import Progress, Silent
 from ._content import TableChange, compare_content
-from ._file import BUSY_TIMEOUT, RawFile, connect, explained
+from ._file import BUSY_TIMEOUT, RawFile, connect, explained, locked
 from ._names import Sql, compose, literal
 from ._source import SqliteSource, text_value
 
@@ -77,6 +77,8 @@ def set_fence(
         try:
             connection = connect(path, "rw", busy_timeout=busy_timeout)
             try:
+                # Foreign keys and cascades are no business of a change of triggers.
+                locked(connection, "BEGIN IMMEDIATE", busy_timeout)
                 return _apply(file, connection, state, message, compare_with, progress)
             finally:
                 # Closing rolls back whatever was not committed.
@@ -93,9 +95,8 @@ def _apply(
     compare_with: str,
     progress: Optional[Progress],
 ) -> FenceReport:
+    """The change, in the transaction that has begun."""
     connection.text_factory = text_value
-    # Foreign keys and cascades are no business of a change of triggers.
-    connection.execute("BEGIN IMMEDIATE")
     source = SqliteSource(file, connection)
     plan = _plan(source, state, message)
     for name in plan.drop:

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import stat
 import threading
+import time
 from dataclasses import dataclass
 from typing import ClassVar, Dict, Iterator, List, Optional, Tuple
 from urllib.parse import quote
@@ -22,6 +24,8 @@ WAL_HEADER_BYTES = 32
 WAL_FRAME_HEADER_BYTES = 24
 #: Seconds to wait for a lock that somebody else holds.
 BUSY_TIMEOUT = 30.0
+#: Seconds, at most, between two looks at it.
+LONGEST_PAUSE = 0.002
 
 #: What other files that are taken for a database begin with.
 OTHER_FORMATS = (
@@ -207,6 +211,27 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def locked(connection: sqlite3.Connection, statement: str, busy_timeout: float) -> sqlite3.Cursor:
+    """Run I(statement), the one that has to get a lock, within I(busy_timeout) seconds. Raises sqlite3.Error.
+
+    SQLite itself soon looks only ten times a second whether the lock is free. Beside a program that commits one
+    transaction after the other, without WAL mode, it is free for a moment in between: such a wait took 30 seconds.
+    """
+    end = time.monotonic() + busy_timeout
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                return connection.execute(statement)
+            except sqlite3.OperationalError as error:
+                if str(error) != "database is locked" or time.monotonic() >= end:
+                    raise
+            # Not at even intervals, which a program with intervals of its own could miss each time.
+            time.sleep(random.uniform(0, LONGEST_PAUSE))
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
 
 
 def explained(path: str, doing: str, error: sqlite3.Error, what: Optional[str] = None) -> SourceError:

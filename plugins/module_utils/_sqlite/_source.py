@@ -15,7 +15,7 @@ from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
 from ._digits import Digits
-from ._file import BUSY_TIMEOUT, RawFile, connect, explained, wal_bytes, wal_path
+from ._file import BUSY_TIMEOUT, RawFile, connect, explained, locked, wal_bytes, wal_path
 from ._manifest import recorded_hash
 from ._names import ROWID_NAMES, Sql, compose, folded, joined, literal
 from ._schema import read_tables
@@ -427,18 +427,18 @@ class _Bounds:
 def _open_reading(path: str, busy_timeout: float) -> sqlite3.Connection:
     """A connection that has begun reading. Raises sqlite3.Error."""
     try:
-        return _begun(connect(path, busy_timeout=busy_timeout))
+        return _begun(connect(path, busy_timeout=busy_timeout), busy_timeout)
     except sqlite3.OperationalError as error:
         text = str(error).lower()
         if "readonly" not in text and "unable to open" not in text:
             raise
         if _is_alone(path):
             # In WAL mode even readers write the -shm file, here they cannot. The file alone is everything.
-            return _begun(connect(path, immutable=True, busy_timeout=busy_timeout))
+            return _begun(connect(path, immutable=True, busy_timeout=busy_timeout), busy_timeout)
         if "unable to open" in text:
             raise
         # A hot journal: somebody died while writing, and only a connection that may write can roll back.
-        return _begun(connect(path, "rw", busy_timeout=busy_timeout))
+        return _begun(connect(path, "rw", busy_timeout=busy_timeout), busy_timeout)
 
 
 def _is_alone(path: str) -> bool:
@@ -447,13 +447,14 @@ def _is_alone(path: str) -> bool:
     return not (wal_bytes(path) or os.path.exists(real + "-journal") or os.access(os.path.dirname(real), os.W_OK))
 
 
-def _begun(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _begun(connection: sqlite3.Connection, busy_timeout: float) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("BEGIN")
         # BEGIN itself reads nothing: the moment is fixed by the first read.
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        locked(connection, "SELECT count(*) FROM sqlite_master", busy_timeout).fetchone()
+        # Needs the schema, and with it the lock, which is there by now.
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     except BaseException:
         connection.close()
         raise

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.mcps.postgres.plugins.module_utils._errors import SourceError
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite import _schema
+from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._file import locked
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._source import SqliteSource
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import ForeignKey, SourceTable
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import InvalidText
@@ -167,6 +169,35 @@ def test_a_locked_file_says_who(tmp_path: Path) -> None:
         assert "locked" in message
         assert f"(pid {holder.pid})" in message
         holder.communicate("")
+
+
+class Counting(sqlite3.Connection):
+    """Counts what it is asked to run."""
+
+    asked = 0
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        self.asked += 1
+        return super().execute(*arguments)
+
+
+def test_a_lock_is_looked_for_often(tmp_path: Path) -> None:
+    """SQLite's own waiting looks ten times a second; beside a program that commits all the time that is too seldom."""
+    path = made(tmp_path / "a.db")
+    with (
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None, factory=Counting)) as connection,
+    ):
+        holder.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            locked(connection, "BEGIN IMMEDIATE", 1.0)
+        assert time.monotonic() - started >= 1
+        assert connection.asked > 100
+        holder.execute("ROLLBACK")
+        locked(connection, "BEGIN IMMEDIATE", 1.0)
+        assert connection.in_transaction
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (1000,)
 
 
 # --- how it is opened
