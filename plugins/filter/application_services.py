@@ -13,6 +13,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mcps.postgres.plugins.filter.postgres_url import postgres_url
 from ansible_collections.mcps.postgres.plugins.plugin_utils import _services
 
+#: Where a container that is tried finds authority, certificate and key.
+TRIED_TLS = "/run/tried-tls"
+
 
 def _plain(value: Any) -> Any:
     """Ansible's own texts and lists are made on demand."""
@@ -60,7 +63,13 @@ def application_environments(
     return found
 
 
-def application_probes(services: Sequence[Mapping[str, Any]], database: Mapping[str, Any]) -> list[dict[str, Any]]:
+def application_probes(
+    services: Sequence[Mapping[str, Any]],
+    database: Mapping[str, Any],
+    deployment: str = "systemd",
+    network: str = "",
+    variables: Sequence[str] = ("PGDATABASE", "PGPASSWORD"),
+) -> list[dict[str, Any]]:
     """What tries every service on I(database), whatever way it goes itself. There is no password in it."""
     way = _services.way({}, _plain(dict(database)))
     if way.get("password"):
@@ -68,10 +77,18 @@ def application_probes(services: Sequence[Mapping[str, Any]], database: Mapping[
             "application_probes makes what may be shown: leave password out of the database, and write it as PGPASSWORD into "
             "migration_probe_environment."
         )
+    folder = TRIED_TLS if deployment == "container" else ""
+    tls = _services.tls_variables(way, folder)
+    files = {f"{folder}/{key}": str(way[key]) for key in _services.TLS if key in way and key != "ssl_mode"}
+    trial = _services.Trial(network, _plain([*variables]), files)
     found = []
-    for service in _ordered(services, "systemd"):
+    for service in _ordered(services, deployment):
+        added = {**tls, **_url(service, way)}
         try:
-            found += _services.probes(service, {**_services.tls_variables(way), **_url(service, way)})
+            if deployment == "container":
+                found += _services.container_probes(service, added, trial)
+            else:
+                found += _services.probes(service, added)
         except _services.ServicesError as error:
             raise AnsibleFilterError(str(error)) from error
     return found

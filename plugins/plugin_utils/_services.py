@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,24 +144,93 @@ def probes(service: Mapping[str, Any], added: Mapping[str, str]) -> list[dict[st
 
 
 def _page_probe(service: Mapping[str, Any], page: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
-    address = urlsplit(page["url"])
-    port = rf"(^|[:=]){address.port}$"
+    number = urlsplit(page["url"]).port
+    port = rf"(^|[:=]){number}$"
     environment = {name: re.sub(port, rf"\1{PORT}", value) for name, value in own.items()}
     command = [re.sub(port, rf"\1{PORT}", str(word)) for word in service["command"]]
-    if address.port is None or PORT not in " ".join([*environment.values(), *command]):
+    if number is None or PORT not in " ".join([*environment.values(), *command]):
         raise ServicesError(
             f"Service {service['name']} cannot be tried on a free port: the one of {page['url']} stands neither in its "
             "environment nor in its command. Write the variable that tells it the port into environment."
         )
+    return {"command": command, "environment": environment, **_answer(service, page)}
+
+
+def _answer(service: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
+    """What a page's probe is called, and what it has to answer on the free port."""
+    address = urlsplit(page["url"])
     url = address._replace(netloc=re.sub(r":\d+$", f":{PORT}", address.netloc)).geturl()
     match = {"match": page["match"]} if page.get("match") else {}
-    return {
-        "name": f"{service['name']} {address.path}",
-        "command": command,
-        "environment": environment,
-        "url": url,
-        **match,
-    }
+    return {"name": f"{service['name']} {address.path}", "url": url, **match}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a container of a service is tried. I(network): the engine's network, if not its default one.
+
+    I(variables): those that it gets beside the service's own, whatever they hold. I(files): where it finds files of the
+    host, which may be where only root can look; C({inside: on the host}).
+    """
+
+    network: str
+    variables: Sequence[str]
+    files: Mapping[str, str]
+
+
+def container_probes(service: Mapping[str, Any], added: Mapping[str, str], trial: Trial) -> list[dict[str, Any]]:
+    """As C(probes), in containers that are gone afterwards. The port of a page is another one of the host, not of the service.
+
+    Values are in the environment of the command that starts the container; on its command line are names alone. Raises
+    ServicesError where no published port is the one of a page.
+    """
+    environment = {**{name: str(value) for name, value in service["environment"].items()}, **added}
+    names = [*environment, *(name for name in trial.variables if name not in environment)]
+    found: list[dict[str, Any]] = [
+        {
+            "command": _run(service, service["command"], names, trial, _published(service, page)),
+            **_answer(service, page),
+        }
+        for page in service["health"]
+    ]
+    if service["probe"]:
+        command = _run(service, service["probe"]["command"], names, trial)
+        found.append({"name": service["name"], **service["probe"], "command": command})
+    return [{**probe, "environment": environment} for probe in found]
+
+
+def _published(service: Mapping[str, Any], page: Mapping[str, Any]) -> str:
+    """What the page's port is within the container, published as the free one of the loopback."""
+    port = urlsplit(page["url"]).port
+    for published in service["published_ports"]:
+        host, _, inside = str(published).rpartition(":")
+        if port is not None and host.rpartition(":")[2] == str(port):
+            return f"127.0.0.1:{PORT}:{inside}"
+    raise ServicesError(
+        f"Service {service['name']} cannot be tried on a free port: the one of {page['url']} is none of its published_ports. "
+        f"Publish it, such as 127.0.0.1:{port or 8000}:8000."
+    )
+
+
+def _run(
+    service: Mapping[str, Any], command: Sequence[str], names: Sequence[str], trial: Trial, published: str = ""
+) -> list[str]:
+    """What runs I(command) in a new container as the service's own runs, and removes it."""
+    first, *rest = (str(word) for word in command)
+    options = [
+        *(["--network", trial.network] if trial.network else []),
+        *(["--publish", published] if published else []),
+        *(["--user", service["user"]] if service["user"] else []),
+        *(["--workdir", service["directory"]] if service["directory"] else []),
+        *(word for volume in service["volumes"] for word in ("--volume", str(volume))),
+        *(
+            word
+            for inside, file in trial.files.items()
+            for word in ("--mount", f"type=bind,source={file},target={inside},readonly")
+        ),
+        *(word for name in names for word in ("--env", name)),
+    ]
+    # With a first process of the engine's own, so that the service ends when it is told to, whatever it makes of signals.
+    return ["docker", "run", "--rm", "--init", *options, "--entrypoint", first, service["image"], *rest]
 
 
 def commands(services: Sequence[Mapping[str, Any]], prefix: str, deployment: str, start: bool) -> list[list[str]]:

@@ -197,3 +197,54 @@ def test_probes_take_no_password() -> None:
 def test_a_port_that_cannot_be_another_is_told(url: str) -> None:
     with pytest.raises(AnsibleFilterError, match="Service api cannot be tried on a free port"):
         application_probes([{**API, "environment": {"PORT": "18000"}, "health": [{"url": url}]}], REHEARSAL)
+
+
+CONTAINER = {
+    **API,
+    "image": "hub:1",
+    "environment": {"SIZE": 5},
+    "user": "10:10",
+    "directory": "/srv",
+    "volumes": ["/data:/data"],
+    "published_ports": ["9000:9000", "127.0.0.1:8000:80"],
+    "health": [HEALTH],
+    "probe": {"command": ["stats", "--all"], "match": "total"},
+}
+
+
+def test_a_container_is_tried_as_it_runs_on_another_port_of_the_host() -> None:
+    page, command = application_probes([CONTAINER], REHEARSAL, "container", "inside", ["PGPASSWORD", "SIZE"])
+    url = "postgresql+asyncpg://owner@db.example.com/mcps_rehearsal"
+    ca = "/run/tried-tls/ca_cert"
+    environment = {"SIZE": "5", **TLS, "PGSSLROOTCERT": ca, "DATABASE_URL": url}
+    place = ["--user", "10:10", "--workdir", "/srv", "--volume", "/data:/data"]
+    given = ["--mount", f"type=bind,source=/ca,target={ca},readonly"]
+    for name in ("SIZE", "PGSSLMODE", "PGSSLROOTCERT", "DATABASE_URL", "PGPASSWORD"):
+        given += ["--env", name]
+    start = ["docker", "run", "--rm", "--init", "--network", "inside"]
+    assert page == {
+        "name": "api /health",
+        "url": "http://127.0.0.1:{port}/health",
+        "match": "healthy",
+        "command": [*start, "--publish", "127.0.0.1:{port}:80", *place, *given, "--entrypoint", "api", "hub:1"],
+        "environment": environment,
+    }
+    assert command == {
+        "name": "api",
+        "match": "total",
+        "command": [*start, *place, *given, "--entrypoint", "stats", "hub:1", "--all"],
+        "environment": environment,
+    }
+
+
+@pytest.mark.parametrize("published", [[], ["18000:8000"], ["127.0.0.1:9000:8000"]])
+def test_a_page_of_a_container_needs_a_published_port(published: list[str]) -> None:
+    with pytest.raises(
+        AnsibleFilterError, match="Service api cannot be tried .* Publish it, such as 127.0.0.1:8000:8000"
+    ):
+        application_probes([{**CONTAINER, "published_ports": published}], REHEARSAL, "container")
+
+
+def test_a_container_that_is_tried_needs_an_image() -> None:
+    with pytest.raises(AnsibleFilterError, match="Service api has no image"):
+        application_probes([{**CONTAINER, "image": ""}], REHEARSAL, "container")
