@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import ansible.module_utils
@@ -233,3 +234,63 @@ def test_a_python_that_waits_for_everybody_is_who_asks(tmp_path: Path) -> None:
         done = subprocess.run([launcher], input=program, capture_output=True, text=True, check=True, cwd="/", **who)
         waiting.stdin.close()
     assert done.stdout.split("\n")[0] == f"{(1234,) * 3} {(2345,) * 3} [2345, 3456] {waiting.pid}", done
+
+
+SHORT_WAY = Path(__file__).resolve().parents[1] / "support" / "bin" / "docker"
+
+
+def short_way(hosts: Path, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {"MCPS_DOCKER": "/bin/echo", "MCPS_TEST_HOSTS": str(hosts), "PATH": os.environ["PATH"], "OWN": "1"}
+    return subprocess.run(
+        [SHORT_WAY, *arguments], env=environment, input=said, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def noted_host(tmp_path: Path) -> Iterator[Path]:
+    """The folder of hosts, in which a process that lives is noted as that of the host C(here), and one as gone."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        cgroup = Path(f"/proc/{process.pid}/cgroup").read_text().split("\n")[0]
+        (tmp_path / "here").write_text(f"{process.pid} {cgroup}\n")
+        (tmp_path / "gone").write_text(f"{process.pid} {cgroup}-of-another\n")
+        (tmp_path / ".version").write_text("Engine: all of it\n")
+        (tmp_path / ".server-version").write_text("'1.2.3'\n")
+        yield tmp_path
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "ps --all",
+        "exec other true",
+        "exec gone true",
+        "exec --tty here true",
+        "exec -u nobody-at-all here true",
+        "run here",
+    ],
+)
+def test_what_the_short_way_to_hosts_does_not_know_goes_to_docker(noted_host: Path, arguments: str) -> None:
+    done = short_way(noted_host, *arguments.split())
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{arguments}\n", "")
+
+
+def test_the_short_way_to_hosts_knows_the_engine_s_version(noted_host: Path) -> None:
+    assert short_way(noted_host, "version").stdout == "Engine: all of it\n"
+    assert short_way(noted_host, "version", "--format", "'{{.Server.Version}}'").stdout == "'1.2.3'\n"
+    assert short_way(noted_host / "none", "version").stdout == "version\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can enter a host")
+@pytest.mark.parametrize(("user", "number", "home"), [("root", 0, "/root"), ("nobody", 65534, "/nonexistent")])
+def test_the_short_way_to_hosts_runs_what_docker_would(noted_host: Path, user: str, number: int, home: str) -> None:
+    """As that user, with the environment and the capabilities of the engine, input and exit status as they are."""
+    program = "id -u; env | sort | grep -v ^_= | grep -v ^PWD; grep CapBnd /proc/self/status; cat; exit 7"
+    done = short_way(noted_host, "exec", "-u", user, "-i", "here", "sh", "-c", program, said="said\n")
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert done.stdout.splitlines() == [
+        *(str(number), f"HOME={home}", "HOSTNAME=here", f"PATH={path}", "CapBnd:\t00000000a80425fb", "said")
+    ]
+    assert (done.returncode, done.stderr) == (7, "")
+    # Without -i there is nothing to read.
+    assert short_way(noted_host, "exec", "here", "cat", said="said").stdout == ""

@@ -242,6 +242,7 @@ def test_a_migration_tries_the_services_and_compares_what_they_say(inventory: Co
     values = {name: f"{{{{ migration_{name} }}}}" for name in names}
     more = {
         "database": "{{ migration_rehearsal_database }}",
+        "pooled": "{{ hostvars[groups['pooler'][0]].pgbouncer_databases | map(attribute='name') }}",
         "secrets": "{{ [vault_owner_password, vault_reader_password] }}",
     }
     found = made(inventory, tmp_path, {}, {**values, **more})
@@ -251,6 +252,7 @@ def test_a_migration_tries_the_services_and_compares_what_they_say(inventory: Co
     for probe in probes.values():
         url = urlsplit(probe["environment"]["DATABASE_URL"])
         assert (url.username, url.password, url.path) == ("mcps_owner", None, f"/{found['database']}")
+        assert (url.port, found["database"] in found["pooled"]) == (6432, True)
         assert probe["environment"]["PGSSLMODE"] == "verify-full" and Path(probe["command"][0]).is_absolute()
         # One that answers a page is on a free port, and the other ends by itself.
         assert ("{port}" in probe.get("url", "")) == ("{port}" in probe["environment"].values()) == ("url" in probe)

@@ -70,6 +70,13 @@ def test_what_was_answered_is_where_it_belongs(
         assert installation.posts_of_client("sqlite", "there")
 
 
+def test_every_service_was_tried_before_the_entries_were_closed(way: Passage, installation: Installation) -> None:
+    """Through the pooler, on tables without rows; had one not answered, the preflight would have ended the migration."""
+    tried = installation.calls("application_probe")
+    assert len(tried) == len(["/health", "/health/db", "the harvester's command", "the web site's page"])
+    assert max(tried) < way.closed
+
+
 def test_services_stopped_and_started_in_their_order(way: Passage) -> None:
     """Traffic first and last, what writes by itself next to it, then the others as the role orders them."""
     done = [job for job in way.jobs if job.unit.startswith((f"{NAME}-", "entry-")) and job.unit != "entry-web.service"]
