@@ -48,8 +48,8 @@ class Installation:
         self._inventory = runner.local_inventory(("database", "application"), runner.python)
         self._inventory["all"]["vars"] = {**declared, **variables}
 
-    def run(self, playbook: str | list[dict[str, Any]]) -> PlaybookRun:
-        return self._runner(playbook, inventory=self._inventory)
+    def run(self, playbook: str | list[dict[str, Any]], **variables: Any) -> PlaybookRun:
+        return self._runner(playbook, inventory=self._inventory, variables=variables)
 
     def database_type(self) -> str:
         return str(self.api.get("/health/db")["database"]["database_type"])
@@ -155,6 +155,16 @@ def test_its_containers_go_on_with_postgresql(installation: Installation, guard:
     assert f"{SERVERS} found" in installation.web.ask("/servers").text.replace("<!-- -->", "")
     report = json.loads((installation.folder / "report" / "report.json").read_text(encoding="utf-8"))
     guard.check(json.dumps(report, ensure_ascii=False), "the report")
+    installation.run("playbooks/migrate.yml").succeeded(changed=False)
+
+
+def test_the_role_goes_on_from_there(installation: Installation) -> None:
+    """With the services as they are on PostgreSQL, from now on."""
+    declared = {"application_services": "{{ moved_services }}", "application_database": "{{ moved_postgresql }}"}
+    installation.run(DEPLOY, **declared).succeeded()
+    installation.run(DEPLOY, **declared).succeeded(changed=False)
+    assert installation.database_type() == "postgresql"
+    assert installation.web.ask("/health").status == 200
     installation.run("playbooks/migrate.yml").succeeded(changed=False)
 
 

@@ -71,16 +71,27 @@ class Page:
             field.send_keys(value)
         self.one("button[name=internal_button]").click()
 
-    def node(self, name: str) -> Any:
-        """An entry of the tree of objects, without what is shown behind its name."""
+    def nodes(self, name: str) -> list[Any]:
+        """Entries of the tree of objects, without what is shown behind their names."""
         entries = "#id-object-explorer .file-entry .file-name"
-        named = self.wait(lambda: [entry for entry in self.find(entries) if entry.text.strip() == name], f"node {name}")
-        return named[0]
+        return [entry for entry in self.find(entries) if entry.text.strip() == name]
 
-    def open_node(self, name: str) -> None:
+    def node(self, name: str) -> Any:
+        return self.wait(lambda: self.nodes(name), f"node {name}")[0]
+
+    def open_node(self, name: str, is_open: Callable[[], Any]) -> None:
+        """Double-click it, again where nothing comes of it: a tree that has just appeared does not listen yet."""
+        from selenium.common.exceptions import TimeoutException
         from selenium.webdriver import ActionChains
 
-        ActionChains(self._driver).double_click(self.node(name)).perform()
+        for _ in range(5):
+            ActionChains(self._driver).double_click(self.node(name)).perform()
+            try:
+                self.wait(is_open, f"what is in {name}", seconds=15)
+            except TimeoutException:
+                continue
+            return
+        raise AssertionError(f"{name} does not open")
 
     def keep(self, name: str) -> None:
         REPORTS.mkdir(parents=True, exist_ok=True)
@@ -112,8 +123,8 @@ def test_it_works_in_a_browser(machine: Machine, passwords: Mapping[str, str], t
             page.says("Incorrect username or password.")
 
             page.log_in(passwords["pgadmin"])
-            page.open_node("Servers")
-            page.open_node(SERVER)
+            page.open_node("Servers", lambda: page.nodes(SERVER))
+            page.open_node(SERVER, lambda: page.find("input[type=password]"))
             page.one("input[type=password]").send_keys(passwords[USER])
             assert not page.find("input[type=checkbox][name=save_password]")
             page.one("button[data-test=save]").click()
