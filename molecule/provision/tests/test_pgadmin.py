@@ -81,14 +81,14 @@ class Page:
 
     def open_node(self, name: str, is_open: Callable[[], Any]) -> None:
         """Double-click it, again where nothing comes of it: a tree that has just appeared does not listen yet."""
-        from selenium.common.exceptions import TimeoutException
+        from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
         from selenium.webdriver import ActionChains
 
         for _ in range(5):
-            ActionChains(self._driver).double_click(self.node(name)).perform()
             try:
+                ActionChains(self._driver).double_click(self.node(name)).perform()
                 self.wait(is_open, f"what is in {name}", seconds=15)
-            except TimeoutException:
+            except (StaleElementReferenceException, TimeoutException):
                 continue
             return
         raise AssertionError(f"{name} does not open")
