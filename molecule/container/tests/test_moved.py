@@ -37,14 +37,14 @@ DEPLOY = [
 
 
 class Installation:
-    """One whose services are containers, as moved.yml declares it."""
+    """One whose services are containers, as vars/moved.yml declares it."""
 
     def __init__(self, runner: PlaybookRunner, folder: Path, variables: Mapping[str, Any]) -> None:
         self.folder = folder
         self.api = Hub(f"http://127.0.0.1:{variables['moved_api_port']}")
         self.web = Hub(f"http://127.0.0.1:{variables['moved_web_port']}")
         self._runner = runner
-        declared = yaml.safe_load((ROOT / "molecule" / "container" / "moved.yml").read_text(encoding="utf-8"))
+        declared = yaml.safe_load((ROOT / "molecule" / "container" / "vars" / "moved.yml").read_text(encoding="utf-8"))
         self._inventory = runner.local_inventory(("database", "application"), runner.python)
         self._inventory["all"]["vars"] = {**declared, **variables}
 
