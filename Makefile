@@ -49,7 +49,7 @@ venv-bench: $(BENCH_VENV)/.stamp ## What the benchmarks need besides
 
 collection: $(COLLECTION) ## Let Ansible find this checkout as mcps.postgres
 
-web: .cache/web.stamp ## The reference application's web site, built (Node.js comes with the tests' environment)
+web: $(WEB)/.next/.stamp ## The reference application's web site, built (Node.js comes with the tests' environment)
 
 demo: venv venv-app collection ## Take the reference application to PostgreSQL and back, on this machine
 	SERVERS="$(SERVERS)" PORT="$(PORT)" scripts/demo
@@ -121,11 +121,11 @@ $(BENCH_VENV)/.stamp: benchmarks/requirements.txt requirements.txt
 	@touch $@
 
 # The server that the build leaves does not have the static files beside it.
-.cache/web.stamp: $(wildcard $(WEB)/*.json $(WEB)/*.ts) $(shell find $(WEB)/src -type f) $(VENV)/.stamp-dev
+$(WEB)/.next/.stamp: $(wildcard $(WEB)/*.json $(WEB)/*.ts) $(shell find $(WEB)/src -type f) $(VENV)/.stamp-dev
 	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" NODE_USE_SYSTEM_CA=1 npm ci --no-audit --no-fund --loglevel=error
 	cd $(WEB) && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" NEXT_TELEMETRY_DISABLED=1 npm run build
 	cp -R $(WEB)/.next/static $(WEB)/.next/standalone/.next/static
-	@mkdir -p $(dir $@) && touch $@
+	@touch $@
 
 $(COLLECTION):
 	@mkdir -p $(dir $@)

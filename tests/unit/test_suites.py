@@ -102,3 +102,38 @@ def test_a_report_is_counted(suites: ModuleType, tmp_path: Path) -> None:
         '<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/><testsuite tests="1"/></testsuites>'
     )
     assert suites.read_report(report) == suites.Count(passed=4, failed=2, skipped=2)
+
+
+def test_a_failure_is_said_once_more_with_the_end_of_its_reason(suites: ModuleType, tmp_path: Path) -> None:
+    report = tmp_path / "molecule-checklist-back.xml"
+    lines = "&#10;".join(["a line of the test"] * 40 + ["E   assert 3 == 4"])
+    report.write_text(
+        '<testsuites><testsuite tests="3" failures="1" errors="1" skipped="0">'
+        f'<testcase classname="test_passage" name="test_left"><failure message="short">{lines}</failure></testcase>'
+        '<testcase classname="test_passage" name="test_right"><error message="no server"/></testcase>'
+        '<testcase classname="test_passage" name="test_fine"/></testsuite></testsuites>'
+    )
+    left, right = suites.read_report(report).reasons
+    assert left.splitlines()[0] == "molecule-checklist-back: test_passage::test_left: failure"
+    assert left.splitlines()[-1] == "    E   assert 3 == 4"
+    assert len(left.splitlines()) == 31
+    assert right == "molecule-checklist-back: test_passage::test_right: error\n    no server"
+
+
+def test_of_a_scenario_the_tasks_that_failed_are_said(suites: ModuleType) -> None:
+    said = """
+TASK [Fine] ********************
+ok: [host]
+
+TASK [Broken] ******************
+fatal: [host]: FAILED! => {"msg": "no"}
+
+TASK [Never said] **************
+"""
+    assert suites.fatal_lines(said).splitlines() == ["TASK [Broken]", 'fatal: [host]: FAILED! => {"msg": "no"}']
+
+
+def test_reasons_of_suites_are_added_up(suites: ModuleType) -> None:
+    total = suites.Count(passed=1) + suites.failure("lint: mypy", "x" * 1000) + suites.failure("unit")
+    assert (total.passed, total.failed) == (1, 2)
+    assert total.reasons == ["lint: mypy\n    " + "x" * 600, "unit"]
