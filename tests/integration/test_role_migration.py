@@ -280,6 +280,37 @@ def test_a_failing_health_check_undoes_the_switch(installation: Installation) ->
     assert installation.database.query("SELECT name FROM server WHERE id = 9") == [("written in between",)]
 
 
+def test_services_that_do_not_come_up_again_do_not_hide_why_they_were_started(installation: Installation) -> None:
+    """Neither where the switch is undone nor where the way back is refused; and traffic is let in."""
+    opening = [sys.executable, "-c", SERVICE, str(installation.folder), "open"]
+    unwell = {
+        "migration_health_checks": [installation.check("degraded")],
+        "migration_rollback_health_checks": [installation.check("on fire")],
+        "migration_traffic_open": [opening],
+    }
+    run = installation.run(MIGRATE, extra=unwell).failed(
+        "expected degraded", "The switch is undone", "the services run"
+    )
+    run.failed("But not all is well there: Health check stats failed", "expected on fire")
+    assert installation.services == ["stop", "start", "stop", "start-on-sqlite", "open"]
+    assert "on fire" in installation.journal["phases"]["switch"]["facts"]["undone"]
+    broken = [[sys.executable, "-c", "raise SystemExit('no room on the disk')"]]
+    run = installation.run(MIGRATE, extra={**unwell, "migration_rollback_services_start": broken})
+    run.failed("expected degraded", "The switch is undone", "But not all is well there", "no room on the disk")
+    assert installation.on_sqlite()
+    assert not installation.refuses_writes()
+    assert installation.services[-1] == "open"
+
+    installation.run(MIGRATE).succeeded(changed=True)
+    installation.database.query("DELETE FROM release WHERE id = 1")
+    run = installation.run(ROLLBACK, extra=unwell).failed("SQLite has none of it", "The services go on with PostgreSQL")
+    run.failed("But not all is well there: Health check stats failed", "expected degraded")
+    assert installation.services[-3:] == ["stop", "start", "open"]
+    assert installation.journal["phases"]["rollback"]["state"] == "failed"
+    installation.run(ROLLBACK).failed("SQLite has none of it")
+    assert "not all is well" not in installation.report["verdict"]["error"]
+
+
 def test_services_that_cannot_be_stopped_leave_sqlite_in_service(installation: Installation) -> None:
     stuck = {"migration_services_stop": [[sys.executable, "-c", "raise SystemExit('still at work')"]]}
     installation.run(MIGRATE, extra=stuck).failed("still at work", "The fence is down again")
