@@ -312,8 +312,12 @@ def test_services_that_do_not_come_up_again_do_not_hide_why_they_were_started(in
 
 
 def test_services_that_cannot_be_stopped_leave_sqlite_in_service(installation: Installation) -> None:
-    stuck = {"migration_services_stop": [[sys.executable, "-c", "raise SystemExit('still at work')"]]}
-    installation.run(MIGRATE, extra=stuck).failed("still at work", "The fence is down again")
+    stuck = {
+        "migration_services_stop": [[sys.executable, "-c", "raise SystemExit('still at work')"]],
+        "migration_rollback_health_checks": [installation.check("on fire")],
+    }
+    run = installation.run(MIGRATE, extra=stuck).failed("still at work", "The fence is down again")
+    run.failed("But not all is well there: Health check stats failed", "expected on fire")
     assert not installation.refuses_writes()
     assert installation.on_sqlite()
     assert installation.services == ["start-on-sqlite"]
