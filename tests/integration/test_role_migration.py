@@ -291,12 +291,19 @@ def test_services_that_do_not_come_up_again_do_not_hide_why_they_were_started(in
     run = installation.run(MIGRATE, extra=unwell).failed(
         "expected degraded", "The switch is undone", "the services run"
     )
-    run.failed("But not all is well there: Health check stats failed", "expected on fire")
+    run.failed(
+        "But not all is well with the services, see to them first: Health check stats failed", "expected on fire"
+    )
     assert installation.services == ["stop", "start", "stop", "start-on-sqlite", "open"]
     assert "on fire" in installation.journal["phases"]["switch"]["facts"]["undone"]
     broken = [[sys.executable, "-c", "raise SystemExit('no room on the disk')"]]
     run = installation.run(MIGRATE, extra={**unwell, "migration_rollback_services_start": broken})
-    run.failed("expected degraded", "The switch is undone", "But not all is well there", "no room on the disk")
+    run.failed(
+        "expected degraded",
+        "The switch is undone",
+        "But not all is well with the services, see to them first",
+        "no room on the disk",
+    )
     assert installation.on_sqlite()
     assert not installation.refuses_writes()
     assert installation.services[-1] == "open"
@@ -304,7 +311,9 @@ def test_services_that_do_not_come_up_again_do_not_hide_why_they_were_started(in
     installation.run(MIGRATE).succeeded(changed=True)
     installation.database.query("DELETE FROM release WHERE id = 1")
     run = installation.run(ROLLBACK, extra=unwell).failed("SQLite has none of it", "The services go on with PostgreSQL")
-    run.failed("But not all is well there: Health check stats failed", "expected degraded")
+    run.failed(
+        "But not all is well with the services, see to them first: Health check stats failed", "expected degraded"
+    )
     assert installation.services[-3:] == ["stop", "start", "open"]
     assert installation.journal["phases"]["rollback"]["state"] == "failed"
     installation.run(ROLLBACK).failed("SQLite has none of it")
@@ -317,7 +326,9 @@ def test_services_that_cannot_be_stopped_leave_sqlite_in_service(installation: I
         "migration_rollback_health_checks": [installation.check("on fire")],
     }
     run = installation.run(MIGRATE, extra=stuck).failed("still at work", "The fence is down again")
-    run.failed("But not all is well there: Health check stats failed", "expected on fire")
+    run.failed(
+        "But not all is well with the services, see to them first: Health check stats failed", "expected on fire"
+    )
     assert not installation.refuses_writes()
     assert installation.on_sqlite()
     assert installation.services == ["start-on-sqlite"]

@@ -126,11 +126,16 @@ TASK [Fine] ********************
 ok: [host]
 
 TASK [Broken] ******************
-fatal: [host]: FAILED! => {"msg": "no"}
+fatal: [host]: FAILED! =>
+    msg: there is
+        no room
 
+PLAY RECAP *********************
+    host: failed=1
 TASK [Never said] **************
 """
-    assert suites.fatal_lines(said).splitlines() == ["TASK [Broken]", 'fatal: [host]: FAILED! => {"msg": "no"}']
+    expected = ["TASK [Broken]", "fatal: [host]: FAILED! =>", "    msg: there is", "        no room"]
+    assert suites.fatal_lines(said).splitlines() == expected
 
 
 def test_reasons_of_suites_are_added_up(suites: ModuleType) -> None:
