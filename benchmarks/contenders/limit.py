@@ -9,6 +9,7 @@ journal) is left out.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
@@ -64,6 +65,18 @@ def saying(statement: str) -> Job:
     return lambda cursor: cursor.execute(statement)
 
 
+def building(statement: str, singly: bool) -> Job:
+    """An index, by one process unless it is one of vectors, where each core has a session already."""
+
+    def build(cursor: Any) -> None:
+        if singly:
+            processes = "DEFAULT" if " USING hnsw " in statement else "0"
+            cursor.execute(f"SET max_parallel_maintenance_workers TO {processes}")
+        cursor.execute(statement)
+
+    return build
+
+
 def copying(table: str, path: Path) -> Job:
     columns = path.with_name(f"{table}.columns").read_text(encoding="utf-8")
     statement = f'COPY "{table}" ({columns}) FROM STDIN (FORMAT {path.suffix[1:]})'
@@ -86,7 +99,8 @@ def load(task: Task) -> None:
         for table in task.tables:
             cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')
     share(opened, [copying(table, path) for path, table in parts])
-    share(opened, map(saying, removed.indexes))
+    singly = task.workers >= len(os.sched_getaffinity(0))
+    share(opened, [building(statement, singly) for statement in removed.indexes])
     share(opened, map(saying, removed.keys))
     with opened[0].cursor() as cursor:
         for table in task.tables:

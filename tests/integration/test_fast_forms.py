@@ -34,8 +34,6 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast impo
     Packed,
     Packer,
     Span,
-    apart,
-    gathered,
 )
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import Misfit
@@ -81,7 +79,8 @@ VECTOR = VectorCodec(parse_type("vector(3)"))
 class Ways:
     """A key and columns of one type on both sides, all with the same values: the first as they are, the second in reverse.
 
-    I(beside) them there is a vector in a BLOB, which takes all of them into binary format.
+    I(beside) them there is a vector in a BLOB, which takes all of them into binary format. I(never_null): the target's column
+    is one without NULL (the server's, which must find out nothing, is not).
     """
 
     session: Session
@@ -89,6 +88,7 @@ class Ways:
     sql_type: str
     columns: int = 1
     beside: bool = False
+    never_null: bool = False
 
     def __post_init__(self) -> None:
         codec = codec_for(parse_type(self.sql_type, ENUMS))
@@ -142,16 +142,16 @@ class Ways:
         key, own = parse_type("bigint"), parse_type(self.sql_type, ENUMS)
         columns = [
             FastColumn("k", True, codec_for(key).fast, wire_for(key)),
-            *(FastColumn(name, False, self.codec.fast, wire_for(own), self.blobs) for name in self.names),
+            *(FastColumn(name, self.never_null, self.codec.fast, wire_for(own), self.blobs) for name in self.names),
         ]
         if self.beside:
             columns.append(FastColumn("e", False, VECTOR.fast, wire_for(VECTOR.type), VECTOR.blobs))
         blobs = self.beside or (self.blobs is not None and any(isinstance(value, bytes) for value in values))
-        cells = apart([column.of_blobs() for column in columns]) if blobs else gathered(columns)
+        columns = [column.of_blobs() for column in columns] if blobs else columns
         with SqliteSource.open(str(self.path)) as source:
-            read = source.reader(source.tables()[0], cells)
+            read = source.reader(source.tables()[0], columns)
             assert read is not None
-            return list(Packer(cells, read, binary=blobs).pack())
+            return list(Packer(columns, read, binary=blobs).pack())
 
     def taken(self, items: Sequence[Packed]) -> list[tuple[int, tuple[str | None, ...]]]:
         """Keys and normal forms that the server holds after it was sent I(items); none if it refuses them."""
@@ -234,11 +234,7 @@ def test_what_goes_the_short_way_is_what_the_slow_one_makes(
     require_same(Ways(session, folder / f"{len(sql_type)}.db", sql_type, columns), values)
 
 
-#: Types whose columns SQLite puts into one text.
-TOGETHER = [sql_type for sql_type in PLAIN if codec_for(parse_type(sql_type, ENUMS)).fast("v").kind]
-
-
-@pytest.mark.parametrize("sql_type", TOGETHER)
+@pytest.mark.parametrize("sql_type", PLAIN)
 def test_separators_inside_of_one_column_do_not_reach_another(session: Session, folder: Path, sql_type: str) -> None:
     """What one text has too much of, another one may lack."""
     ways = Ways(session, folder / "separators.db", sql_type, 2)
@@ -253,8 +249,16 @@ def test_separators_inside_of_one_column_do_not_reach_another(session: Session, 
             require_same(ways, values)
 
 
-def test_types_that_go_together_are_the_common_ones() -> None:
-    assert {"integer", "boolean", "text", "timestamp without time zone", "uuid", "mood", "jsonb"} <= set(TOGETHER)
+@pytest.mark.parametrize("sql_type", PLAIN)
+def test_nulls_mark_is_no_null_where_none_can_be(session: Session, folder: Path, sql_type: str) -> None:
+    ways = Ways(session, folder / "mark.db", sql_type, never_null=True)
+    plain = next(value for value in PLAIN[sql_type] if value is not None)
+    for value in ("\x04", "a\x04b", "\x04\x03", ""):
+        require_same(ways, [plain, value, plain])
+    # SQLite may hold NULL all the same: it is left to the slow way, which refuses it.
+    (left,) = ways.packed([None])
+    assert isinstance(left, Span) and left.last == 1
+    assert require_same(ways, [plain] * 20) == 20
 
 
 @pytest.mark.parametrize("limited", [True, False])
@@ -361,12 +365,12 @@ def test_a_part_of_a_table_by_its_rowids(session: Session, folder: Path) -> None
     ways.packed(list(range(100)))
     columns = [FastColumn("v", False, ways.codec.fast)]
     with SqliteSource.open(str(ways.path)) as source:
-        read = source.reader(source.tables()[0], apart(columns))
+        read = source.reader(source.tables()[0], columns)
         assert read is not None
         parts = [
             json.loads(b"[" + item.text.replace(b"\x03", b",") + b"]")
             for first, last in ((FIRST_ROWID, 40), (41, 41), (42, LAST_ROWID), (500, 600))
-            for item in Packer(apart(columns), read).pack(first, last)
+            for item in Packer(columns, read).pack(first, last)
             if isinstance(item, Packed)
         ]
     assert [row for part in parts for row in part] == list(range(100))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import struct
 import time
@@ -47,6 +48,16 @@ HELD = "id <> 20000 OR pause()"
 HELD_FUNCTION = """
 CREATE FUNCTION held(v double precision) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS
   'BEGIN IF v = 7.0 THEN PERFORM public.pause(); END IF; RETURN v; END'
+"""
+
+#: How many processes may help with each index.
+RECORDED = """
+CREATE TABLE making (name text, processes text);
+CREATE FUNCTION record() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+  'BEGIN INSERT INTO public.making SELECT split_part(object_identity, ''.'', 2),
+         current_setting(''max_parallel_maintenance_workers'') FROM pg_event_trigger_ddl_commands(); END';
+CREATE EVENT TRIGGER recording ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION record();
+GRANT SELECT ON making TO PUBLIC;
 """
 
 
@@ -152,6 +163,27 @@ def test_indexes_are_made_side_by_side(posts: Case, running: Start) -> None:
     wait_until(lambda: posts.query(making) == [(2,)])
     run.go_on()
     assert run.result()["rows"] == ROWS + 2
+    require_whole(posts, before)
+
+
+@pytest.mark.parametrize("all_cores", [True, False])
+def test_sessions_that_have_all_cores_make_each_index_alone(posts: Case, postgres: Server, all_cores: bool) -> None:
+    posts.postgres(
+        "ALTER TABLE post ADD near vector(2) GENERATED ALWAYS AS ((ARRAY[score, 1]::real[])::vector(2)) STORED;"
+        " CREATE INDEX post_near ON post USING hnsw (near vector_l2_ops) WHERE id < 100"
+    )
+    superuser = posts.database.connect(user=postgres.superuser, password=postgres.password)
+    with contextlib.closing(superuser), superuser, superuser.cursor() as cursor:
+        cursor.execute(RECORDED)
+    before = posts.definitions()
+    cores = len(os.sched_getaffinity(0))
+    assert posts.load(workers=cores if all_cores else 1)["rows"] == ROWS + 2
+    usual = posts.query("SHOW max_parallel_maintenance_workers")[0][0]
+    assert usual != "0"
+    expected = dict.fromkeys(["post_body", "post_near", "post_score"], usual)
+    if all_cores or cores == 1:
+        expected.update(post_body="0", post_score="0")
+    assert dict(posts.query("SELECT name, processes FROM making WHERE name LIKE 'post%'")) == expected
     require_whole(posts, before)
 
 

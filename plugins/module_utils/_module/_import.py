@@ -97,10 +97,14 @@ def import_sqlite(task: Task) -> Outcome:
     return outcome
 
 
+def cores() -> int:
+    """Those of this machine that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers() -> int:
-    """One for each core of this machine that this process may use, but no more than four."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, MAX_WORKERS))
+    """One for each core, but no more than four."""
+    return min(cores(), MAX_WORKERS)
 
 
 class Helpers:
@@ -133,7 +137,10 @@ class Helpers:
 
 def target_for(session: Session, params: MappingType[str, Any]) -> PostgresTarget:
     """The target that a task's arguments name."""
-    return PostgresTarget(session, params["target_schema"], params["journal_schema"], params["maintenance_work_mem"])
+    target = PostgresTarget(session, params["target_schema"], params["journal_schema"], params["maintenance_work_mem"])
+    if (params["workers"] or default_workers()) >= cores():
+        target.keep_to_sessions()
+    return target
 
 
 def _explain(mapping: Mapping, others: MappingType[str, str]) -> Mapping:

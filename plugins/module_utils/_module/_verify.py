@@ -23,7 +23,7 @@ from .._transfer._codecs import IntegerCodec
 from .._transfer._compare import KeyRange, compare_table
 from .._transfer._counterparts import missing_counterparts
 from .._transfer._crew import Crew, SharedProgress
-from .._transfer._fast import FIRST_ROWID, LAST_ROWID, Span, apart
+from .._transfer._fast import FIRST_ROWID, LAST_ROWID, Span
 from .._transfer._mapping import options_from_params, plan_mapping, require_sound
 from .._transfer._model import Mapping, Problem, TableMap
 from .._transfer._parts import estimate, spans
@@ -372,7 +372,7 @@ class _Table:
             return [EVERYTHING]
         if self._sample < WHOLE:
             return sampled(Span(*ends), self._rows, self._sample, self.map.source.name)
-        size = estimate(source.reader(self.map.source, apart(self._how.columns)), self._rows, self._how.columns)
+        size = estimate(source.reader(self.map.source, self._how.columns), self._rows, self._how.columns)
         parts = spans(*ends, size)
         # Beyond the source's outermost rows there may be some of the target's.
         parts[0] = Span(FIRST_ROWID, parts[0].last)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
@@ -53,6 +54,8 @@ SELECT n.nspname, x.relname, pg_get_indexdef(x.oid)
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid)
  ORDER BY x.oid
 """
+
+_OF_VECTORS = re.compile(r" USING (?:hnsw|ivfflat) ")
 
 _TRIGGERS = """
 SELECT t.tgname, t.tgenabled FROM pg_trigger t
@@ -193,8 +196,12 @@ def drop_indexes(session: Session, indexes: Sequence[IndexDefinition]) -> None:
         session.execute(compose("DROP INDEX {names}", names=names))
 
 
-def create_indexes(session: Session, indexes: Sequence[IndexDefinition]) -> None:
+def create_indexes(session: Session, indexes: Sequence[IndexDefinition], singly: bool = False) -> None:
+    """I(singly): by one process each, but for those of vectors: one of them can take longer than all others together."""
     for index in indexes:
+        if singly:
+            processes = raw("DEFAULT" if _OF_VECTORS.search(index.definition) else "0")
+            session.execute(compose("SET LOCAL max_parallel_maintenance_workers TO {processes}", processes=processes))
         session.execute(raw(index.definition))
 
 

@@ -92,6 +92,7 @@ class PostgresTarget:
         self._session = session
         self._schema = schema
         self._journal = ImportJournal(session, journal_schema, schema)
+        self._singly = False
         # A crash may lose the last commits, but never one without those after it: the journal stays right.
         session.execute("SET synchronous_commit TO off")
         session.execute("SET lock_timeout TO '60s'")
@@ -105,6 +106,13 @@ class PostgresTarget:
     @property
     def alive(self) -> bool:
         return self._session.alive
+
+    def keep_to_sessions(self) -> None:
+        """Where client and server share a machine, let no index but those of vectors be made by several processes.
+
+        For loads whose sessions have a core each: more processes would only take turns with them.
+        """
+        self._singly = bool(self._session.value("SELECT inet_client_addr() IS NOT DISTINCT FROM inet_server_addr()"))
 
     def lock(self) -> None:
         """Keep other imports into this schema out until the session ends. Raises LockedError."""
@@ -302,7 +310,7 @@ class PostgresTarget:
         with self._session.transaction():
             self._session.use_application_path(self._schema)
             try:
-                create_indexes(self._session, [index])
+                create_indexes(self._session, [index], self._singly)
             except TargetError as error:
                 raise _refused(error, table.target) from error
 
@@ -332,7 +340,7 @@ class PostgresTarget:
         """Indexes and triggers of I(table) as they were before M(open_table)."""
         indexes, triggers = self._definitions(run, table)
         self._session.use_application_path(self._schema)
-        create_indexes(self._session, missing_indexes(self._session, indexes))
+        create_indexes(self._session, missing_indexes(self._session, indexes), self._singly)
         self._session.pin_path()
         restore_triggers(self._session, self._schema, table.target, triggers)
 
@@ -402,7 +410,7 @@ class PostgresTarget:
                 copied = copy_in(self._session, self._schema, name, names, rows, advance, binary)
                 # What was put off to the commit has to be found here, and would keep indexes from being made.
                 self._session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                create_indexes(self._session, indexes)
+                create_indexes(self._session, indexes, self._singly)
             except TargetError as error:
                 raise _refused(error, name) from error
             self._session.pin_path()

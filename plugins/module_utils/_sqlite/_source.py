@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
-from .._transfer._fast import FIELD, LONGEST, NULL, PIECES, ROW, UNFIT, Cell, Chunk, FastColumn, Raw, Reader, Span
+from .._transfer._fast import LONGEST, NULL, PIECES, ROW, UNFIT, Chunk, FastColumn, Raw, Reader, Span
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
 from .._transfer._values import InvalidText, SqliteValue
@@ -176,21 +176,22 @@ class SqliteSource:
         )
         return next((kind for (kind,) in self.query(statement, span, table.name)), None)
 
-    def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Optional[Reader]:
+    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Reader]:
         """See RowSource. None for a table without rowid, a virtual one, and where M(hindrances) say why."""
         if table.kind != "table" or table.rowid is None:
             return None
         if self.encoding != "UTF-8":
             self._hindered(f"the texts of {self.path} are in {self.encoding}")
             return None
-        _check_columns(table, [column.name for cell in cells for column in cell])
+        _check_columns(table, [column.name for column in columns])
         parts = {"table": table.name, "rowid": column_of_t(table.rowid)}
         within = " FROM main.{table} AS t WHERE {rowid} BETWEEN ? AND ?"
         edge = compose("SELECT {rowid}" + within + " ORDER BY {rowid} LIMIT 1 OFFSET ?", **parts)
         ends = compose("SELECT max({rowid}), count(*)" + within, **parts)
-        in_digits = [place for place, cell in enumerate(cells) if self._raw(cell) and not self._strings_bytes()]
+        in_digits = [place for place, one in enumerate(columns) if self._raw(one) and not self._strings_bytes()]
+        never_null = [place for place, one in enumerate(columns) if one.not_null and not self._raw(one)]
         texts = compose(
-            "SELECT max({rowid}), count(*), {cells}" + within, cells=joined(", ", map(self._cell, cells)), **parts
+            "SELECT max({rowid}), count(*), {texts}" + within, texts=joined(", ", map(self._texts, columns)), **parts
         )
         try:
             # Functions that this SQLite does not have show when the statement is prepared.
@@ -198,7 +199,7 @@ class SqliteSource:
         except sqlite3.Error as error:
             self._hindered(f"SQLite {sqlite3.sqlite_version} cannot read many at once ({error})")
             return None
-        lengths = [compose("total(length({column}))", column=column_of_t(c.name)) for cell in cells for c in cell]
+        lengths = [compose("total(length({column}))", column=column_of_t(one.name)) for one in columns]
         bounds = _Bounds(self.connection, compose("SELECT {sizes}" + within, sizes=joined(" + ", lengths), **parts))
 
         def read(first: int, last: int, rows: int) -> Optional[Chunk]:
@@ -210,12 +211,16 @@ class SqliteSource:
                         found, count, *made = next(self.query(texts, (first, end), table.name))
                     for place in in_digits if count else ():
                         made[place] = _without_digits(made[place], count)
+                    for place in never_null if count else ():
+                        # A text that is NULL's mark, or holds it: SQLite was not asked which, to save a look at each.
+                        if NULL.encode() in made[place]:
+                            made[place] += ROW.encode()
                     return Chunk(first, found, count, made) if count else None
                 except _TooLong:
                     found, count = next(self.query(ends, (first, end), table.name))
                 if count == 1:
                     # Two separators where one row is: nothing of it qualifies.
-                    return Chunk(first, found, 1, [2 * ROW.encode()] * len(cells))
+                    return Chunk(first, found, 1, [2 * ROW.encode()] * len(columns))
                 rows = max(1, count // PIECES)
 
         return read
@@ -225,11 +230,10 @@ class SqliteSource:
         if told not in self.hindrances:
             self.hindrances.append(told)
 
-    def _cell(self, columns: Cell) -> Sql:
-        """The texts of the columns' values, as the bytes that they are."""
-        row = joined(f" || char({ord(FIELD)}) || ", map(self._text, columns))
-        texts = compose("group_concat({row}, {mark})", row=row, mark=Sql(f"char({ord(ROW)})"))
-        raw = self._raw(columns)
+    def _texts(self, column: FastColumn) -> Sql:
+        """The texts of the column's values, as the bytes that they are."""
+        texts = compose("group_concat({text}, {mark})", text=self._text(column), mark=Sql(f"char({ord(ROW)})"))
+        raw = self._raw(column)
         if raw is not None:
             # A text of SQLite's is any bytes.
             values = Sql(raw.sql if self._strings_bytes() else f"hex({raw.sql})")
@@ -244,8 +248,8 @@ class SqliteSource:
         return self._keeps_nul
 
     @staticmethod
-    def _raw(columns: Cell) -> Optional[Raw]:
-        return columns[0].form(column_of_t(columns[0].name)).raw
+    def _raw(column: FastColumn) -> Optional[Raw]:
+        return column.form(column_of_t(column.name)).raw
 
     def _text(self, column: FastColumn) -> Sql:
         """The text of one value of a column. It is never NULL, which would make the whole row vanish."""
@@ -256,7 +260,10 @@ class SqliteSource:
             subject, cases, null = "", [(Sql(when), text) for when, text in form.cases.items()], f"{name} IS NULL"
         else:
             subject, null = f"typeof({name})", "'null'"
-            cases = [(literal(kind), text) for kind, text in form.classes.items()]
+            classes = dict(form.classes)
+            if "text" in classes and not (column.not_null or form.unmarked):
+                classes["text"] = f"CASE WHEN {name} <> {mark} COLLATE BINARY THEN {classes['text']} ELSE {UNFIT} END"
+            cases = [(literal(kind), text) for kind, text in classes.items()]
         if form.real is not None:
             cases.insert(0, (literal("real"), self._real(form.real, name)))
         if not column.not_null:
@@ -383,9 +390,9 @@ def column_of_t(name: str) -> Sql:
     return compose("t.{column}", column=name)
 
 
-def _without_digits(cell: bytes, rows: int) -> bytes:
-    """A cell of C(Raw) whose values are digits, after a mark and a separator for each row."""
-    return cell[: 2 * rows] + bytes.fromhex(cell[2 * rows :].decode())
+def _without_digits(text: bytes, rows: int) -> bytes:
+    """A column of C(Raw) whose values are digits, after a mark and a separator for each row."""
+    return text[: 2 * rows] + bytes.fromhex(text[2 * rows :].decode())
 
 
 class _TooLong(Exception):

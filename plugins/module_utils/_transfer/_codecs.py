@@ -74,7 +74,7 @@ class Codec:
 
     def fast(self, column: str) -> FastForm:
         """The short cut for I(column) (SQL of SQLite). Here: texts are taken out of SQLite in chunks, and no more."""
-        return FastForm({"text": text_within(column)}, self.singly())
+        return FastForm({"text": column}, self.singly())
 
     def singly(self) -> Take:
         """Texts are converted by M(encode), equal ones of a chunk once."""
@@ -103,7 +103,7 @@ def numbers_within(column: str, smallest: int, largest: int) -> FastForm:
     # The sign takes the column's affinity away, by which SQLite would compare texts: none is less than a number is.
     # REAL is told by its text, which costs less than asking for the storage class of each value.
     cases = {f"+{column} BETWEEN {smallest} AND {largest}": column}
-    return FastForm({}, whole(whole_numbers), sound=whole_numbers, kind="number", cases=cases)
+    return FastForm({}, whole(whole_numbers), sound=whole_numbers, cases=cases)
 
 
 class IntegerCodec(Codec):
@@ -127,7 +127,7 @@ class IntegerCodec(Codec):
     def fast(self, column: str) -> FastForm:
         # SQLite's own integers end where bigint ends.
         if self.limit == 1 << 63:
-            return FastForm({"integer": column}, whole(anything), sound=anything, kind="integer")
+            return FastForm({"integer": column}, whole(anything), sound=anything)
         return numbers_within(column, -self.limit, self.limit - 1)
 
 
@@ -172,9 +172,9 @@ class NumericCodec(Codec):
         # Equal digits mean different things in different classes: the first letter tells them apart.
         forms = {
             "integer": f"'i' || {column}",
-            "text": f"'t' || {text_within(column)}",
+            "text": f"'t' || {column}",
         }
-        return FastForm(forms, each(self._marked, Misfit), certain=_without_exponents, real="r")
+        return FastForm(forms, each(self._marked, Misfit), certain=_without_exponents, real="r", unmarked=True)
 
     def _marked(self, text: str) -> str:
         make: Dict[str, Callable[[str], SqliteValue]] = {"i": int, "r": float, "t": str}
@@ -222,7 +222,7 @@ class DoubleCodec(Codec):
         forms = {
             "integer": f"CASE WHEN {column} BETWEEN {-(1 << 53)} AND {1 << 53} THEN {column} ELSE {UNFIT} END",
         }
-        return FastForm(forms, whole(anything), sound=anything, kind="double", real="")
+        return FastForm(forms, whole(anything), sound=anything, real="")
 
     def _double(self, value: SqliteValue) -> float:
         if isinstance(value, float):
@@ -279,7 +279,7 @@ class TextCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         form = {"text": text_within(column, self.type.length)}
-        return FastForm(form, whole(anything), sound=anything, kind="text")
+        return FastForm(form, whole(anything), sound=anything)
 
 
 class CharacterCodec(TextCodec):
@@ -301,7 +301,7 @@ class ByteaCodec(Codec):
         return LongHex(value) if isinstance(value, bytes) and len(value) > LONG else self.encode(value)
 
     def fast(self, column: str) -> FastForm:
-        return FastForm({"blob": f"'\\x' || hex({column})"}, whole(anything), sound=anything, kind="text")
+        return FastForm({"blob": f"'\\x' || hex({column})"}, whole(anything), sound=anything)
 
 
 class UuidCodec(Codec):
@@ -323,12 +323,12 @@ class UuidCodec(Codec):
     def fast(self, column: str) -> FastForm:
         # PostgreSQL reads the digits without dashes and in capitals too, but also dashes in other places.
         forms = {
-            "text": text_within(column, 36, 32),
+            "text": column,
             "blob": f"CASE WHEN length({column}) = 16 THEN hex({column}) ELSE {UNFIT} END",
         }
         shapes = frozenset(["0" * 32, "-".join(["0" * 8, "0" * 4, "0" * 4, "0" * 4, "0" * 12])])
         sound = shaped(shapes, hexadecimal=True)
-        return FastForm(forms, whole(sound), sound=sound, kind="uuid")
+        return FastForm(forms, whole(sound), sound=sound)
 
 
 class EnumCodec(Codec):
@@ -348,7 +348,7 @@ class EnumCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         sound = among(self.labels)
-        return FastForm({"text": text_within(column)}, whole(sound), sound=sound, kind=f"enum {sorted(self.labels)}")
+        return FastForm({"text": column}, whole(sound), sound=sound)
 
 
 class JsonCodec(Codec):
@@ -370,7 +370,7 @@ class JsonCodec(Codec):
             "text": f"CASE WHEN {column} >= ' ' COLLATE BINARY THEN {column} ELSE {UNFIT} END",
             "integer": column,
         }
-        return FastForm(forms, self._documents, certain=self._certain, kind=self.type.name, real=REAL)
+        return FastForm(forms, self._documents, certain=self._certain, real=REAL, unmarked=True)
 
     def _certain(self, documents: Collection[bytes]) -> bool:
         mark = REAL.encode()
@@ -492,9 +492,9 @@ def are_times(texts: Iterable[bytes]) -> bool:
 NO_TIME = (" 24", "T24", ":60")
 
 
-def shaped_texts(column: str, kind: str, sound: Sound, certain: Certain) -> FastForm:
+def shaped_texts(column: str, sound: Sound, certain: Certain) -> FastForm:
     """Texts that are known by their shape."""
-    return FastForm({"text": text_within(column)}, whole(sound), certain=certain, sound=sound, kind=kind)
+    return FastForm({"text": column}, whole(sound), certain=certain, sound=sound)
 
 
 class TimestampCodec(Codec):
@@ -510,7 +510,6 @@ class TimestampCodec(Codec):
         shapes = [f"0000-00-00{sign}{time}" for time in time_shapes(self.type) for sign in " T"]
         return shaped_texts(
             column,
-            str(self.type),
             shaped(frozenset(["0000-00-00", *shapes]), without=NO_TIME),
             lambda texts: are_dates(texts) and are_times(text[11:] for text in texts),
         )
@@ -549,7 +548,7 @@ class TimestampTzCodec(TimestampCodec):
         ]
         # A displacement may leave the years that both sides know.
         without = (*NO_TIME, ROW + "000", ROW + "9999")
-        return shaped_texts(column, str(self.type), shaped(frozenset(shapes), without), self.all_fit)
+        return shaped_texts(column, shaped(frozenset(shapes), without), self.all_fit)
 
 
 class DateCodec(Codec):
@@ -569,7 +568,7 @@ class DateCodec(Codec):
         return str(value)
 
     def fast(self, column: str) -> FastForm:
-        return shaped_texts(column, str(self.type), shaped(frozenset(["0000-00-00"])), are_dates)
+        return shaped_texts(column, shaped(frozenset(["0000-00-00"])), are_dates)
 
 
 class TimeCodec(Codec):
@@ -590,7 +589,7 @@ class TimeCodec(Codec):
 
     def fast(self, column: str) -> FastForm:
         shapes = frozenset(time_shapes(self.type))
-        return shaped_texts(column, str(self.type), shaped(shapes, without=(ROW + "24", ":60")), are_times)
+        return shaped_texts(column, shaped(shapes, without=(ROW + "24", ":60")), are_times)
 
 
 class IntervalCodec(Codec):
@@ -694,7 +693,7 @@ class VectorCodec(Codec):
         # for in one go, because SQLite reads a long text anew each time.
         array_like = f"CASE WHEN {column} COLLATE BINARY BETWEEN char(9) AND 'w' THEN {column} ELSE {UNFIT} END"
         forms = {"text": array_like, "blob": f"'x' || {self._whole(column)}"}
-        return FastForm(forms, self._digits, self._wired, self._certain)
+        return FastForm(forms, self._digits, self._wired, self._certain, unmarked=True)
 
     def blobs(self, column: str) -> FastForm:
         """The short cut for BLOBs of one length, which none but a binary COPY takes."""

@@ -36,12 +36,12 @@ from typing import (
 
 from .._errors import JournalError, MigrationError, SourceError, TargetError
 from ._crew import Crew, SharedProgress
-from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Span, apart, gathered
+from ._fast import FIRST_ROWID, LAST_ROWID, Packed, Packer, Span
 from ._model import Mapping, Skipped, TableMap
 from ._parts import PART_BYTES, ROUGH_ROW_BYTES, Part, estimate, spans
 from ._ports import Progress, RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows, kept, reject, shown
-from ._rows import Literal, RowConverter, RowMisfit, Sent, in_kinds
+from ._rows import Literal, RowConverter, RowMisfit, Sent
 from ._sequences import SequenceState, next_free
 from ._values import KINDS, Misfit, from_json, sample, to_json
 
@@ -378,7 +378,7 @@ def plan_load(source: RowSource, target: LoadTarget, mapping: Mapping, settings:
         and all(before[result.target] == result.rows for result in finished.done.values() if result.target in before)
     )
     planned = tuple(
-        PlannedTable(in_kinds(table), source.count(table.source), before[table.target.name]) for table in mapping.tables
+        PlannedTable(table, source.count(table.source), before[table.target.name]) for table in mapping.tables
     )
     if not existing and resume is None and not settings.replace:
         _require_empty(planned, finished)
@@ -568,7 +568,7 @@ class _Loader:
         if columns is None:
             # A rule changes values: SQLite's texts would not tell.
             columns = []
-        read = self.source.reader(table.map.source, apart(columns)) if columns else None
+        read = self.source.reader(table.map.source, columns) if columns else None
         return estimate(read, table.rows, columns)
 
     def _whole(self, table: PlannedTable) -> Job:
@@ -1190,18 +1190,17 @@ class _Scan:
         span = self._span or Span(FIRST_ROWID, LAST_ROWID)
         vectors = [column.source for column in self._table.columns if column.target.type.name == "vector"]
         wired = bool(vectors) and all(column.wire is not None for column in columns)
-        cells = apart(columns) if wired else gathered(columns)
-        read = self._source.reader(self._table.source, cells)
+        read = self._source.reader(self._table.source, columns)
         if read is None:
             return None
         # Only a binary COPY takes vectors in BLOBs as fast as they are.
         if wired and any(self._source.first_kind(self._table.source, name, span) == "blob" for name in vectors):
-            cells = apart([column.of_blobs() for column in columns])
-            read = self._source.reader(self._table.source, cells)
+            columns = [column.of_blobs() for column in columns]
+            read = self._source.reader(self._table.source, columns)
             if read is None:
                 return None
             self.binary = True
-        return self._packed(Packer(cells, read, self.binary).pack(*span))
+        return self._packed(Packer(columns, read, self.binary).pack(*span))
 
     def _packed(self, items: Iterator[Union[Packed, Span]]) -> Iterator[Union[List[Sent], Packed]]:
         names = read_columns(self._table)

@@ -42,7 +42,7 @@ def estimate(read: Optional[Reader], rows: int, columns: Sequence[FastColumn]) -
     sample = read(FIRST_ROWID, LAST_ROWID, SAMPLE_ROWS) if read is not None else None
     if sample is None:
         return 0
-    return (sum(map(len, sample.cells)) + sample.rows * len(columns)) * rows // sample.rows
+    return (sum(map(len, sample.columns)) + sample.rows * len(columns)) * rows // sample.rows
 
 
 def spans(first: int, last: int, size: int, done: Iterable[Part] = ()) -> List[Span]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Iterator, List, Optional, Protocol, Sequence, Tuple
 
-from ._fast import Cell, Reader, Span
+from ._fast import FastColumn, Reader, Span
 from ._model import SourceTable
 from ._values import SqliteValue
 
@@ -42,8 +42,8 @@ class RowSource(Protocol):
     def first_kind(self, table: SourceTable, column: str, span: Span) -> Optional[str]:
         """SQLite's name (C(text), C(blob), ...) for what the first value of I(column) in I(span) is; None if all are NULL."""
 
-    def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Optional[Reader]:
-        """What reads I(cells) in chunks; None for a table or a SQLite that cannot do that."""
+    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Optional[Reader]:
+        """What reads I(columns) in chunks; None for a table or a SQLite that cannot do that."""
 
     def fingerprint(self) -> str:
         """Text that differs once the content may have changed."""

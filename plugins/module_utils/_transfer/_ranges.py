@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._compare import KeyRange, RowTarget
-from ._fast import FIRST_ROWS, MAX_PATIENCE, NULL, PIECES, ROW, Chunk, FastColumn, Reader, Span, apart
+from ._fast import FIRST_ROWS, MAX_PATIENCE, NULL, PIECES, ROW, Chunk, FastColumn, Reader, Span
 from ._model import TableMap
 from ._ports import RowSource
 from ._probes import Probe, probe_for
@@ -104,7 +104,7 @@ class RangeComparison:
         self._verdict = verdict
         self._exactly = exactly
         self._advance = advance
-        reader = source.reader(how.table.source, apart(how.columns))
+        reader = source.reader(how.table.source, how.columns)
         self._reader: Optional[Reader] = reader
         self._hashed = [(name, probe) for name, probe in how.probes if not probe.documents]
         self._patience = self._singly = 0
@@ -125,7 +125,7 @@ class RangeComparison:
                 if chunk is None:
                     self._nothing_in(Span(first, span.last))
                     return
-                size = sum(map(len, chunk.cells))
+                size = sum(map(len, chunk.columns))
                 rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
                 first = chunk.last + 1
                 left = Span(first, span.last)
@@ -160,7 +160,7 @@ class RangeComparison:
         self._verdict.source_rows += chunk.rows
         self._verdict.target_rows += chunk.rows
         self._verdict.values += chunk.rows * len(self._how.columns)
-        self._advance(chunk.rows, sum(map(len, chunk.cells)))
+        self._advance(chunk.rows, sum(map(len, chunk.columns)))
         return True
 
     def _parted(self, chunk: Chunk) -> int:
@@ -188,7 +188,7 @@ class RangeComparison:
     def _hashed_form(self, chunk: Chunk) -> Optional[Hashed]:
         """None where a value is not spelled as the probes know it."""
         present, hashes, names, documents = [], [], [], []
-        for (name, probe), cell in zip(self._how.probes, chunk.cells):
+        for (name, probe), cell in zip(self._how.probes, chunk.columns):
             fields = cell.split(_ROW)
             form = probe.form(cell, fields) if len(fields) == chunk.rows else None
             if form is None:

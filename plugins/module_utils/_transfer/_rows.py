@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple, TypeVar, Union
 from typing import Counter as CounterType
 
@@ -68,14 +68,6 @@ class ColumnConverter:
                 raise Misfit("null_in_not_null", f"NULL, but {self.column.target.name} is NOT NULL")
             return None
         return self.codec.encode(value)
-
-
-def in_kinds(table: TableMap) -> TableMap:
-    """I(table) with columns that SQLite can put into one text (see C(_fast)) side by side."""
-    kinds = [codec.fast("NULL").kind if codec else "" for codec in (codec_for(c.target.type) for c in table.columns)]
-    first = {kind: place for place, kind in reversed(list(enumerate(kinds))) if kind}
-    order = sorted(range(len(kinds)), key=lambda place: first.get(kinds[place], place))
-    return replace(table, columns=tuple(table.columns[place] for place in order))
 
 
 class RowConverter:

@@ -27,7 +27,6 @@ from ._fast import (
     Chunk,
     Reader,
     Span,
-    apart,
 )
 from ._keys import row_digest
 from ._model import ColumnMap, ForeignKey, Mapping, SourceTable, TableMap, TargetTable
@@ -155,7 +154,7 @@ class Scan:
         self.progress.begin(table.source.name, self.source.count(table.source))
         try:
             columns = look.converter.fast_columns()
-            read = self.source.reader(table.source, apart(columns)) if columns is not None else None
+            read = self.source.reader(table.source, columns) if columns is not None else None
             if read is None or columns is None:
                 self._scan_rows(look, None)
             else:
@@ -181,7 +180,7 @@ class Scan:
                 sound = self._narrow(look, read, checker, chunk)
                 patience = 0 if sound else min(2 * patience + 1, MAX_PATIENCE)
                 singly = patience
-            size = sum(map(len, chunk.cells))
+            size = sum(map(len, chunk.columns))
             rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
             first = chunk.last + 1
 

@@ -8,13 +8,13 @@ import os
 
 import pytest
 
-from ansible_collections.mcps.postgres.plugins.module_utils._module._import import default_workers
+from ansible_collections.mcps.postgres.plugins.module_utils._module._import import cores, default_workers
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (4, 4), (64, 4)])
-def test_one_for_each_core_that_may_be_used(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)), raising=False)
-    assert default_workers() == workers
+@pytest.mark.parametrize(("allowed", "workers"), [(1, 1), (2, 2), (4, 4), (64, 4)])
+def test_one_for_each_core_that_may_be_used(monkeypatch: pytest.MonkeyPatch, allowed: int, workers: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(allowed)), raising=False)
+    assert (cores(), default_workers()) == (allowed, workers)
 
 
 def test_where_nobody_tells_which_cores_those_of_the_machine_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._spool impor
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer import _scan
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._audit import Findings
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._declared import tables_from_model
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import Cell, Reader
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import FastColumn, Reader
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._mapping import plan_mapping
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
     MappingOptions,
@@ -238,7 +238,7 @@ def test_only_what_may_be_too_long_is_tried(tmp_path: Path) -> None:
 class RowByRow(SqliteSource):
     """A source that gives no chunks, so that every value goes through the conversion itself."""
 
-    def reader(self, table: SourceTable, cells: Sequence[Cell]) -> Reader | None:
+    def reader(self, table: SourceTable, columns: Sequence[FastColumn]) -> Reader | None:
         return None
 
 
