@@ -96,6 +96,8 @@ options:
     description:
       - How many connections to either side load large tables together, and make their indexes. By default one per
         processor of the machine that the module runs on, at most four.
+      - Where the server is on this machine too and each processor has a worker, indexes are made by one process each,
+        whatever the server's C(max_parallel_maintenance_workers) says; those of vectors (HNSW, IVFFlat) excepted.
       - Where the source is written to during the load, or the server has no connection left, it has fewer, and a
         warning says so.
     type: int

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mcps.postgres authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole chunks of rows from SQLite to COPY text: SQLite concatenates, Python looks at columns of one kind as one text.
+"""Whole chunks of rows from SQLite to COPY text: SQLite concatenates, Python looks at each column as one text.
 
 A codec's C(fast) says how, beside C(encode), which is the definition. Whatever a fast form does not vouch for is
 converted by C(encode), row by row, so that every misfit, rule and reason has one place. A fast form may let a value
@@ -23,7 +23,9 @@ _FIELD, _ROW, _NULL = FIELD.encode(), ROW.encode(), NULL.encode()
 
 #: Rows and bytes of a chunk; larger ones were measured to cost memory and gain nothing.
 CHUNK_ROWS = 500
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 17
+#: Bytes of a chunk in binary format, of which there are fewer copies.
+BINARY_BYTES = 1 << 18
 #: Rows of a table's first chunk: nobody knows yet how long they are.
 FIRST_ROWS = 50
 #: Bytes of a value that goes this way, and of all that SQLite makes of a chunk. Each step holds a copy.
@@ -252,6 +254,7 @@ class Packer:
     def __init__(self, columns: Sequence[FastColumn], read: Reader, binary: bool = False) -> None:
         self._read = read
         self._binary = binary
+        self._bytes = BINARY_BYTES if binary else CHUNK_BYTES
         self._wires = [_wired(column) for column in columns] if binary else []
         self._forms = [column.form("NULL") for column in columns]
         self._patience = self._singly = 0
@@ -274,7 +277,7 @@ class Packer:
                 self._patience = 0 if found else min(2 * self._patience + 1, MAX_PATIENCE)
                 self._singly = self._patience
             size = sum(map(len, chunk.columns))
-            rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * CHUNK_BYTES // max(size, 1)))
+            rows = max(1, min(CHUNK_ROWS, 2 * rows, chunk.rows * self._bytes // max(size, 1)))
             first = chunk.last + 1
 
     def _items(self, chunk: Chunk) -> Iterator[Union[Packed, Span]]:
