@@ -25,7 +25,7 @@ ALLOWED = {
 OF_MODULES = {"_module", "_argspec", "_deps"}
 #: The files of the planning layers that carry plans out; all others only plan.
 EXECUTORS = {
-    "_transfer": {"_load.py", "_compare.py", "_crew.py"},
+    "_transfer": {"_load.py", "_load_tables.py", "_compare.py", "_crew.py"},
     "_workload": {
         "_clients.py",
         "_copy.py",

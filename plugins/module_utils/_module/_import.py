@@ -19,16 +19,10 @@ from .._files import read_optional, replace_file
 from .._postgres._session import Session, connect
 from .._postgres._target import PostgresTarget
 from .._sqlite._source import SourceMoment, SqliteSource
-from .._transfer._load import (
-    LoadPlan,
-    LoadReport,
-    LoadSettings,
-    Member,
-    SequenceReport,
-    TableResult,
-    plan_load,
-    run_load,
-)
+from .._transfer._load import LoadReport, run_load
+from .._transfer._load_plan import LoadPlan, LoadSettings, plan_load
+from .._transfer._load_tables import Member
+from .._transfer._load_target import SequenceReport, TableResult
 from .._transfer._mapping import options_from_params, plan_mapping, require_sound
 from .._transfer._model import Mapping, Skipped
 from ._memory import stay_small

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
-from .._transfer._load import KeyDefinition
+from .._transfer._load_target import KeyDefinition
 from .._transfer._sequences import SequenceState
 from ._catalog import SCOPE
 from ._session import Session, comma, compose, identifier, literal, raw

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from .._transfer._load import KeyDefinition, OpenTable, Run, TableResult
+from .._transfer._load_target import KeyDefinition, OpenTable, Run, TableResult
 from .._transfer._parts import Part
 from .._transfer._rejects import Reject
 from ._catalog import Catalog

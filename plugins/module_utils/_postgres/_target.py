@@ -23,7 +23,7 @@ from typing import (
 
 from .._errors import JournalError, TargetError
 from .._transfer._fast import Packed
-from .._transfer._load import (
+from .._transfer._load_target import (
     KeyDefinition,
     OpenTable,
     RowRefused,
@@ -86,7 +86,7 @@ SELECT k.conname, k.conrelid::regclass::text, pg_has_role(c.relowner, 'USAGE'), 
 
 
 class PostgresTarget:
-    """Implements C(_transfer._load.LoadTarget) on one session."""
+    """Implements C(_transfer._load_target.LoadTarget) on one session."""
 
     def __init__(self, session: Session, schema: str, journal_schema: str, maintenance_work_mem: str = "") -> None:
         self._session = session

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from typing import Counter as CounterType
 
 from .._errors import InvalidRowError
@@ -128,6 +128,15 @@ class Tally:
         self.rows += rows
         for kind in sorted(set(kinds)):
             self.counts[(table, kind)] += rows
+
+    def add_rejects(self, rejects: Iterable[Reject]) -> None:
+        for entry in rejects:
+            self.add(entry.table, [fault.kind for fault in entry.faults])
+
+    def add_lines(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Rows as the quarantine file's lines."""
+        for line in lines:
+            self.add(line["table"], [problem["kind"] for problem in line["problems"]])
 
     def listed(self) -> List[Dict[str, Any]]:
         return [{"table": table, "kind": kind, "rows": count} for (table, kind), count in sorted(self.counts.items())]
