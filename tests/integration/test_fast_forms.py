@@ -23,7 +23,8 @@ from ansible_collections.mcps.postgres.plugins.module_utils._errors import Targe
 from ansible_collections.mcps.postgres.plugins.module_utils._postgres._copy import copy_in
 from ansible_collections.mcps.postgres.plugins.module_utils._postgres._session import Session
 from ansible_collections.mcps.postgres.plugins.module_utils._sqlite._source import SqliteSource
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import VectorCodec, codec_for
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs_lists import VectorCodec
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import (
     CHUNK_BYTES,
     CHUNK_ROWS,

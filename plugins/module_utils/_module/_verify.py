@@ -19,7 +19,7 @@ from .._postgres._reader import Defect, SchemaReader
 from .._postgres._session import Session, connect
 from .._sqlite._source import SourceMoment, SqliteSource
 from .._sqlite._spool import DiskSpool
-from .._transfer._codecs import IntegerCodec
+from .._transfer._codecs_numbers import IntegerCodec
 from .._transfer._compare import KeyRange, compare_table
 from .._transfer._counterparts import missing_counterparts
 from .._transfer._crew import Crew, SharedProgress

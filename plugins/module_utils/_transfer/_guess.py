@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ._codecs import Codec, codec_for
+from ._codec import Codec
+from ._codecs import codec_for
 from ._types import parse_type
 from ._values import Misfit, SqliteValue, sample
 from ._verdict import name_row

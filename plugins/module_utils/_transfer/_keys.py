@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
-from ._codecs import Codec, codec_for
+from ._codec import Codec
+from ._codecs import codec_for
 from ._model import TargetColumn
 from ._types import SqlType
 from ._values import Misfit

@@ -16,7 +16,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Callable, Dict, Optional
 
-from ._codecs import Codec
+from ._codec import Codec
 from ._fast import NULL, ROW, Fields, shaped
 from ._types import SqlType
 from ._values import Misfit

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple, TypeVar, Union
 from typing import Counter as CounterType
 
-from ._codecs import Codec, VectorCodec, codec_for
+from ._codec import Codec
+from ._codecs import codec_for
+from ._codecs_lists import VectorCodec
 from ._fast import INERT_RULES, FastColumn
 from ._model import ColumnMap, TableMap
 from ._ports import SourceRow

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional
 
-from ._codecs import EPOCH, NumericCodec, parse_timestamp
+from ._codecs_numbers import NumericCodec
+from ._codecs_times import EPOCH, parse_timestamp
 from ._types import SqlType
 from ._values import InvalidText, SqliteValue
 

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import Codec, codec_for, parse_array
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codec import Codec
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs_lists import parse_array
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import (
     InvalidText,
