@@ -116,9 +116,14 @@ def test_many_tables_are_shared_out_although_none_is_large(case: Case) -> None:
     assert case.query("SELECT count(DISTINCT xmin::text) FROM a") == [(1,)]
 
 
-def test_a_run_killed_inside_of_a_table_goes_on_there(posts: Case, running: Start) -> None:
+#: Changes values that fit, so that every row is converted by itself.
+CHANGING = {"table": "post", "column": "url", "rule": "map", "options": {"values": {"https://example.org/30000": "x"}}}
+
+
+@pytest.mark.parametrize("rules", [[], [CHANGING]], ids=["chunks", "rows"])
+def test_a_run_killed_inside_of_a_table_goes_on_there(posts: Case, running: Start, rules: list[dict[str, Any]]) -> None:
     before = posts.definitions()
-    run = running(posts, "post", HELD, workers=2)
+    run = running(posts, "post", HELD, workers=2, rules=rules)
     run.wait_for("advisory")
     wait_until(lambda: len(posts.journal("import_part")) >= 2)
     run.kill()
@@ -126,9 +131,12 @@ def test_a_run_killed_inside_of_a_table_goes_on_there(posts: Case, running: Star
     wait_until(lambda: not others(posts))
     kept = posts.query("SELECT id, xmin::text FROM post")
     assert 0 < len(kept) < ROWS
-    assert posts.run(check=True)["resumed"]
-    result = posts.load(workers=2)
+    assert posts.run(check=True, rules=rules)["resumed"]
+    result = posts.load(workers=2, rules=rules)
     assert result["resumed"] and result["rows"] == ROWS + 2
+    assert [rule["values"] for rule in result["rules"]] == [1] * len(rules)
+    if rules:
+        posts.postgres("UPDATE post SET url = 'https://example.org/30000' WHERE url = 'x'")
     now = dict(posts.query("SELECT id, xmin::text FROM post"))
     assert all(now[key] == transaction for key, transaction in kept)
     posts.postgres("ALTER TABLE post DROP CONSTRAINT pausing")
@@ -349,14 +357,22 @@ def test_orphans_undo_everything_too(posts: Case) -> None:
     assert posts.fail(workers=2)["counts"] == [{"table": "post", "kind": "orphan", "rows": 1}]
 
 
-def test_rules_are_counted_over_all_parts(posts: Case) -> None:
+#: The first only mends what does not fit, and lets the rest go in chunks; with the second, none does.
+COUNTED = [
+    ({"table": "post", "column": "url", "rule": "strip_nul"}, ROWS // 1000),
+    ({"table": "post", "column": "author_id", "rule": "map", "options": {"values": {"2": 1}}}, ROWS // 2),
+]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_rules_are_counted_over_all_parts(posts: Case, count: int) -> None:
     posts.sqlite("UPDATE post SET url = url || char(0) WHERE id % 1000 = 0")
-    # Only of rules that leave plain values alone are large tables loaded in parts.
-    rules = [{"table": "post", "column": "url", "rule": "strip_nul"}]
-    result = posts.load(workers=2, rules=rules)
+    result = posts.load(workers=2, rules=[rule for rule, _ in COUNTED[:count]])
     assert posts.query("SELECT count(DISTINCT xmin::text) > 2 FROM post") == [(True,)]
-    assert result["rules"] == [{"table": "post", "column": "url", "rule": "strip_nul", "values": ROWS // 1000}]
+    changed = {rule["column"]: rule["values"] for rule in result["rules"]}
+    assert changed == {rule["column"]: values for rule, values in COUNTED[:count]}
     assert posts.query("SELECT count(*) FROM post WHERE url = 'https://example.org/' || id") == [(ROWS,)]
+    assert posts.query("SELECT count(*) FROM post WHERE author_id = 2") == [(ROWS // 2 if count == 1 else 0,)]
 
 
 def test_fewer_connections_than_wanted(posts: Case, postgres: Server) -> None:

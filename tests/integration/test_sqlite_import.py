@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -908,27 +909,59 @@ def test_memory_does_not_grow_with_the_data(case: Case, workers: int, most: int)
     assert peaks[1] - peaks[0] < 4 << 20 and peaks[1] < most << 20, peaks
 
 
+HUGE = 120_000_000
+
+
 @pytest.mark.parametrize(
     ("declared", "kind", "made"),
-    [("TEXT", "text", "hex(randomblob({size} / 2))"), ("BLOB", "bytea", "randomblob({size})")],
-    ids=["text", "blob"],
+    [
+        ("TEXT", "text", f"hex(randomblob({HUGE} / 2))"),
+        # Python takes four bytes for each character of such a text.
+        ("TEXT", "text", f"char(128512) || hex(randomblob({HUGE} / 2)) || char(233)"),
+        ("BLOB", "bytea", f"randomblob({HUGE})"),
+    ],
+    ids=["text", "wide", "blob"],
 )
 def test_a_huge_value_is_not_held_many_times(case: Case, declared: str, kind: str, made: str) -> None:
-    size = 120_000_000
     case.sqlite(
         f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {declared}); INSERT INTO t VALUES (1, CAST('small' AS {declared})),"
-        f" (3, CAST('x' AS {declared})); INSERT INTO t SELECT 2, {made.format(size=size)}"
+        f" (3, CAST('x' AS {declared})); INSERT INTO t SELECT 2, {made}"
     )
     case.postgres(f"CREATE TABLE t (id integer PRIMARY KEY, v {kind})")
     result = case.load()
     with contextlib.closing(sqlite3.connect(case.source)) as connection:
-        (value,) = connection.execute("SELECT CAST(v AS BLOB) FROM t WHERE id = 2").fetchone()
+        [(value, size)] = connection.execute("SELECT CAST(v AS BLOB), length(v) FROM t WHERE id = 2").fetchall()
     as_bytes = "v" if kind == "bytea" else "convert_to(v, 'UTF8')"
     assert case.query(f"SELECT id, length(v), encode(sha256({as_bytes}), 'hex') FROM t WHERE id = 2") == [
         (2, size, hashlib.sha256(value).hexdigest())
     ]
     assert case.query("SELECT id, length(v) FROM t WHERE id <> 2 ORDER BY id") == [(1, 5), (3, 1)]
-    assert result["memory_peak_bytes"] < 60_000_000 + 3 * size
+    assert result["memory_peak_bytes"] < 60_000_000 + 3 * HUGE
+
+
+def test_long_texts_are_converted_and_refused_like_others(case: Case) -> None:
+    long = "\u20ac" * 500_000
+    documents = json.dumps({"text": long})
+    rows = [
+        (1, long, long, documents),
+        (2, long + "\x00", long + "\x00", documents),
+        (3, "short", long, documents[:-1]),
+    ]
+    case.sqlite("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, mended TEXT, doc JSON)", {"t": rows})
+    case.postgres("CREATE TABLE t (id integer PRIMARY KEY, v text, mended text, doc jsonb)")
+    rules = [{"table": "t", "column": "mended", "rule": "strip_nul"}]
+    result = case.load(rules=rules, **case.setting_aside(2))
+    assert case.query("SELECT id, md5(v), md5(mended), doc ->> 'text' = v FROM t") == [
+        (1, hashlib.md5(long.encode()).hexdigest(), hashlib.md5(long.encode()).hexdigest(), True)
+    ]
+    assert result["quarantined"] == 2
+    first, second = case.set_aside()
+    assert [(p["column"], p["kind"]) for p in first["problems"]] == [("v", "nul_character")]
+    assert [(p["column"], p["kind"]) for p in second["problems"]] == [("doc", "invalid_json")]
+    assert [list(entry["row"].values()) for entry in (first, second)] == [list(row) for row in rows[1:]]
+    case.sqlite("DELETE FROM t WHERE id = 3; UPDATE t SET v = mended WHERE id = 1")
+    result = case.load(rules=rules, replace=True, **case.setting_aside(1))
+    assert result["rows"] == 1 and result["rules"] == []
 
 
 # The reference application

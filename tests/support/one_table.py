@@ -53,5 +53,8 @@ class Source:
         assert list(columns) == ["id", "n"]
         return iter(self.rows_of_t)
 
+    def long_rows(self, table: SourceTable, columns: Sequence[str], span: Any = None) -> Iterator[Any]:
+        return self.rows(table, columns, span=span)
+
     def fingerprint(self) -> str:
         return self.print

@@ -87,7 +87,8 @@ def import_sqlite(task: Task) -> Outcome:
         if settings.budget is not None:
             written = _write_quarantine(params["quarantine_file"], list(target.quarantined(report.run)))
     outcome = _outcome(plan, report, params["quarantine_file"] if settings.budget is not None else None, written)
-    outcome.warnings += [*helpers.warnings, *source.hindrances]
+    hindrances = [reason for one in (source, *helpers.sources) for reason in one.hindrances]
+    outcome.warnings += [*helpers.warnings, *dict.fromkeys(hindrances)]
     return outcome
 
 
@@ -106,6 +107,7 @@ class Helpers:
 
     def __init__(self, params: MappingType[str, Any]) -> None:
         self.warnings: List[str] = []
+        self.sources: List[SqliteSource] = []
         self._params = params
         self._source = SourceMoment(params["source"])
         self._stack = ExitStack()
@@ -122,6 +124,7 @@ class Helpers:
         try:
             for _ in range(wanted):
                 source = self._stack.enter_context(self._source.open())
+                self.sources.append(source)
                 session = self._stack.enter_context(connect(self._params, "import"))
                 members.append(Member(source, target_for(session, self._params)))
         except MigrationError as error:

@@ -372,8 +372,7 @@ class _Table:
             return [EVERYTHING]
         if self._sample < WHOLE:
             return sampled(Span(*ends), self._rows, self._sample, self.map.source.name)
-        size = estimate(source.reader(self.map.source, self._how.columns), self._rows, self._how.columns)
-        parts = spans(*ends, size)
+        parts = spans(*ends, estimate(source, self.map, self._rows))
         # Beyond the source's outermost rows there may be some of the target's.
         parts[0] = Span(FIRST_ROWID, parts[0].last)
         parts[-1] = Span(parts[-1].first, LAST_ROWID)

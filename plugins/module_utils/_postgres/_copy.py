@@ -12,7 +12,7 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 from .._errors import TargetError
 from .._transfer._fast import CHUNK_BYTES, CHUNK_ROWS, FIELD, NULL, ROW, Packed
 from .._transfer._rows import Sent
-from .._transfer._values import LongHex
+from .._transfer._values import LONG
 from .._transfer._wire import HEADER, TRAILER
 from ._session import Session, Statement, columns, compose, identifier, raw
 
@@ -20,7 +20,7 @@ from ._session import Session, Statement, columns, compose, identifier, raw
 QUEUED = 2
 
 #: Characters of a row that is sent in pieces of so many.
-PIECE_CHARACTERS = 1 << 20
+PIECE_CHARACTERS = LONG
 
 #: Seconds that a COPY gets to end by itself before the server is asked to stop it.
 ABORT_PATIENCE = 2.0
@@ -68,10 +68,12 @@ def encode_large(row: Literals) -> Iterator[bytes]:
         if field is None:
             yield NULL.encode()
             continue
-        for start in range(0, len(field), PIECE_CHARACTERS):
-            end = min(len(field), start + PIECE_CHARACTERS)
-            piece = field.piece(start, end) if isinstance(field, LongHex) else field[start:end]
+        for piece in _pieces(field) if isinstance(field, str) else field.pieces():
             yield piece.translate(_FIELD_ESCAPES).encode()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (text[start : start + PIECE_CHARACTERS] for start in range(0, len(text), PIECE_CHARACTERS))
 
 
 def escape_packed(text: bytes) -> bytes:

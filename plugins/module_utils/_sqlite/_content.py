@@ -14,8 +14,10 @@ from .._transfer._model import SourceTable
 from .._transfer._ports import Progress, SourceRow
 from .._transfer._values import InvalidText, SqliteValue
 from .._transfer._verdict import name_row
-from ._source import CHUNK_ROWS, SqliteSource
+from ._source import SqliteSource
 
+#: Rows that are compared at a time.
+CHUNK_ROWS = 500
 #: Keys of differing rows that are named for each table.
 FIRST_KEYS = 10
 

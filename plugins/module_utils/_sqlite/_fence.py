@@ -20,7 +20,7 @@ from .._transfer._ports import Progress, Silent
 from ._content import TableChange, compare_content
 from ._file import BUSY_TIMEOUT, RawFile, connect, explained, locked
 from ._names import Sql, compose, literal
-from ._source import SqliteSource, text_value
+from ._source import SqliteSource
 
 PREFIX = "mcps_fence_"
 OPERATIONS = ("INSERT", "UPDATE", "DELETE")
@@ -96,7 +96,6 @@ def _apply(
     progress: Optional[Progress],
 ) -> FenceReport:
     """The change, in the transaction that has begun."""
-    connection.text_factory = text_value
     source = SqliteSource(file, connection)
     plan = _plan(source, state, message)
     for name in plan.drop:

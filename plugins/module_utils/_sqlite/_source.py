@@ -7,32 +7,49 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._errors import SourceError
 from .._transfer._fast import LONGEST, NULL, PIECES, ROW, UNFIT, Chunk, FastColumn, Raw, Reader, Span
 from .._transfer._model import ForeignKey, SourceTable
 from .._transfer._ports import SourceRow
-from .._transfer._values import InvalidText, SqliteValue
+from .._transfer._values import LONG, InvalidText, LongText, ReadValue, SqliteValue, plain
 from ._digits import Digits
 from ._file import BUSY_TIMEOUT, RawFile, connect, explained, locked, wal_bytes, wal_path
 from ._manifest import recorded_hash
 from ._names import ROWID_NAMES, Sql, compose, folded, joined, literal
 from ._schema import read_tables
 
-#: Rows that are fetched at a time.
-CHUNK_ROWS = 500
+#: Rows that are fetched at a time, at first and at most, and about how many bytes.
+FIRST_ROWS, CHUNK_ROWS, CHUNK_BYTES = 8, 500, 1 << 20
+#: One row in so many tells how large all of them are.
+SAMPLED = 8
 #: KiB of pages that a connection keeps: tables are read from one end to the other, so that hardly any is met again, and
 #: each worker has a connection.
 CACHE_KIB = 512
 
 
-def text_value(raw: bytes) -> Union[str, InvalidText]:
-    """TEXT as str, or its bytes where they are not UTF-8."""
+def text_value(long: List[bool], raw: bytes) -> Union[str, LongText, InvalidText]:
+    """TEXT as str, or its bytes where they are many, which I(long) is told, or not UTF-8."""
     try:
-        return raw.decode("utf-8")
+        if len(raw) <= LONG:
+            return raw.decode("utf-8")
+        long.append(True)
+        return LongText(raw)
     except UnicodeDecodeError:
         return InvalidText(raw)
+
+
+def _row_size(rows: Sequence[SourceRow]) -> int:
+    """About how many bytes a row like these has: a look at each value would cost a tenth of its conversion."""
+    some = rows[::SAMPLED]
+    return max(_size(some) // len(some), _size(rows[-1:]))
+
+
+def _size(rows: Sequence[SourceRow]) -> int:
+    """Bytes (or characters) of the values in I(rows) that may be large."""
+    return sum([len(value) for row in rows for value in row if isinstance(value, (str, bytes, LongText))])
 
 
 class SqliteSource:
@@ -45,6 +62,8 @@ class SqliteSource:
         self.path = file.path
         self._file = file
         self.connection = connection
+        self._long_texts: List[bool] = []
+        connection.text_factory = partial(text_value, self._long_texts)
         self._tables: Optional[List[SourceTable]] = None
         self._digits: Optional[Digits] = None
         self._keeps_nul: Optional[bool] = None
@@ -69,7 +88,6 @@ class SqliteSource:
         try:
             file.header()
             connection = _open_reading(path, busy_timeout)
-            connection.text_factory = text_value
             return cls(file, connection)
         except BaseException as error:
             if connection is not None:
@@ -147,22 +165,21 @@ class SqliteSource:
 
         Raises ValueError for a column that is not there, SourceError where reading fails.
         """
-        _check_columns(table, [*columns, *order_by])
-        statement = compose(
-            "SELECT {columns} FROM main.{table} AS t",
-            columns=joined(", ", map(column_of_t, columns)) if columns else Sql("NULL"),
-            table=table.name,
-        )
-        parameters: List[Any] = []
+        _check_columns(table, order_by)
+        statement, parameters = self._selected(table, columns, span if after is None else None)
         if after is not None:
             condition, parameters = self._behind(order_by, after)
             statement = joined(" WHERE ", (statement, condition))
-        elif span is not None:
-            condition = compose("{rowid} BETWEEN ? AND ?", rowid=column_of_t(table.rowid or ""))
-            statement, parameters = joined(" WHERE ", (statement, condition)), list(span)
         if order_by:
             statement = joined(" ORDER BY ", (statement, joined(", ", map(self._ordered, order_by))))
         return self.query(statement, parameters, table.name)
+
+    def long_rows(
+        self, table: SourceTable, columns: Sequence[str], span: Optional[Span] = None
+    ) -> Iterator[Tuple[ReadValue, ...]]:
+        """See RowSource."""
+        for chunk, _ in self._chunks(*self._selected(table, columns, span), table.name):
+            yield from chunk
 
     def first_kind(self, table: SourceTable, column: str, span: Span) -> Optional[str]:
         """See RowSource."""
@@ -290,18 +307,45 @@ class SqliteSource:
         self, statement: str, parameters: Sequence[Any] = (), what: Optional[str] = None
     ) -> Iterator[Tuple[Any, ...]]:
         """The rows of I(statement), streamed. I(what) is the table that an error names."""
+        for chunk, long in self._chunks(statement, parameters, what):
+            for number in range(len(chunk)) if long else ():
+                chunk[number] = plain(chunk[number])
+            yield from chunk
+
+    def _chunks(
+        self, statement: str, parameters: Sequence[Any], what: Optional[str]
+    ) -> Iterator[Tuple[List[Tuple[Any, ...]], bool]]:
+        """Rows, so many that they are not large together, and whether there may be a LongText among them."""
         cursor = self.connection.cursor()
         try:
             cursor.execute(statement, parameters)
+            # One row at a time would hand Python's lock to and fro between the threads for each of them.
+            wanted = FIRST_ROWS
             while True:
-                chunk = cursor.fetchmany(CHUNK_ROWS)
+                chunk = cursor.fetchmany(wanted)
                 if not chunk:
                     return
-                yield from chunk
+                wanted = max(1, min(CHUNK_ROWS, 2 * wanted, CHUNK_BYTES // max(_row_size(chunk), 1)))
+                long, self._long_texts[:] = bool(self._long_texts), []
+                yield chunk, long
         except sqlite3.Error as error:
             raise explained(self.path, "Reading", error, what) from error
         finally:
             cursor.close()
+
+    @staticmethod
+    def _selected(table: SourceTable, columns: Sequence[str], span: Optional[Span]) -> Tuple[Sql, List[Any]]:
+        """The statement that reads I(columns) of all rows, or of those of I(span), and its parameters."""
+        _check_columns(table, columns)
+        statement = compose(
+            "SELECT {columns} FROM main.{table} AS t",
+            columns=joined(", ", map(column_of_t, columns)) if columns else Sql("NULL"),
+            table=table.name,
+        )
+        if span is None:
+            return statement, []
+        condition = compose("{rowid} BETWEEN ? AND ?", rowid=column_of_t(table.rowid or ""))
+        return joined(" WHERE ", (statement, condition)), list(span)
 
     def orphans(self, table: SourceTable, columns: Sequence[str], key: ForeignKey) -> Iterator[SourceRow]:
         """I(columns) of the rows of I(table) whose foreign key I(key) is nowhere NULL and has no parent.

@@ -19,7 +19,7 @@ from typing import Iterable, Union
 
 from ._fast import FastForm, Take, each
 from ._types import SqlType
-from ._values import LongHex, Misfit, SqliteValue, storage_class
+from ._values import LongHex, LongText, Misfit, ReadValue, SqliteValue, storage_class
 
 
 class Codec:
@@ -32,9 +32,9 @@ class Codec:
         """The literal of I(value), which is not NULL. Raises Misfit."""
         raise NotImplementedError
 
-    def sent(self, value: SqliteValue) -> Union[str, LongHex]:
+    def sent(self, value: ReadValue) -> Union[str, LongHex, LongText]:
         """As M(encode), but a long literal may be one that is written out while it is sent."""
-        return self.encode(value)
+        return self.encode(str(value) if isinstance(value, LongText) else value)
 
     def fast(self, column: str) -> FastForm:
         """The short cut for I(column) (SQL of SQLite). Here: texts are taken out of SQLite in chunks, and no more."""

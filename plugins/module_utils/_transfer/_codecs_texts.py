@@ -12,7 +12,7 @@ from . import _json
 from ._codec import Codec
 from ._fast import NULL, UNFIT, FastForm, Fields, among, anything, shaped, text_within, whole
 from ._types import SqlType
-from ._values import LONG, InvalidText, LongHex, Misfit, SqliteValue, sample
+from ._values import LONG, InvalidText, LongHex, LongText, Misfit, ReadValue, SqliteValue, sample
 
 #: Marks a number between JSON texts.
 REAL = "\x05"
@@ -31,6 +31,11 @@ class TextCodec(Codec):
         if self.type.length is not None and len(value) > self.type.length:
             raise Misfit("too_long", f"{len(value)} characters, {self.type} holds {self.type.length}")
         return value
+
+    def sent(self, value: ReadValue) -> Union[str, LongHex, LongText]:
+        if isinstance(value, LongText) and self.type.length is None and 0 not in value.raw:
+            return value
+        return super().sent(value)
 
     def fast(self, column: str) -> FastForm:
         form = {"text": text_within(column, self.type.length)}
@@ -52,8 +57,8 @@ class ByteaCodec(Codec):
             raise self.wrong_class(value)
         return str(LongHex(value))
 
-    def sent(self, value: SqliteValue) -> Union[str, LongHex]:
-        return LongHex(value) if isinstance(value, bytes) and len(value) > LONG else self.encode(value)
+    def sent(self, value: ReadValue) -> Union[str, LongHex, LongText]:
+        return LongHex(value) if isinstance(value, bytes) and len(value) > LONG else super().sent(value)
 
     def fast(self, column: str) -> FastForm:
         return FastForm({"blob": f"'\\x' || hex({column})"}, whole(anything), sound=anything)

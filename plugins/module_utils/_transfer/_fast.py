@@ -39,9 +39,6 @@ MAX_PATIENCE = 64
 #: Bytes of a row from which on looking for the end of each is quicker than split(), which looks at byte after byte.
 LONG_ROW = 400
 
-#: Rules that do nothing to a value that is UTF-8 without NUL.
-INERT_RULES = frozenset({"strip_nul", "replace_invalid_utf8", "latin1"})
-
 #: SQL of what a value leaves that does not qualify: a separator too many. Were the value just missing, a separator inside
 #: of a text could make up for it.
 UNFIT = f"char({ord(ROW)})"

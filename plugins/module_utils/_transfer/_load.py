@@ -155,7 +155,7 @@ class _Loader:
 
     def _jobs(self, run: Run, tables: Sequence[PlannedTable]) -> List[Job]:
         """Large tables in parts, largest first, then all others as they come."""
-        sizes = {table.map.source.name: self._size(table) for table in tables}
+        sizes = {table.map.source.name: estimate(self.source, table.map, table.rows) for table in tables}
 
         def weight(table: PlannedTable) -> int:
             return sizes[table.map.source.name] or table.rows * ROUGH_ROW_BYTES
@@ -167,14 +167,6 @@ class _Loader:
         for table in sorted(large, key=weight, reverse=True):
             jobs += PartedLoad(self.shared, run, table, sizes[table.map.source.name]).jobs()
         return jobs + [self._whole(table) for table in tables if table not in large]
-
-    def _size(self, table: PlannedTable) -> int:
-        columns = RowConverter(table.map).fast_columns()
-        if columns is None:
-            # A rule changes values: SQLite's texts would not tell.
-            columns = []
-        read = self.source.reader(table.map.source, columns) if columns else None
-        return estimate(read, table.rows, columns)
 
     def _whole(self, table: PlannedTable) -> Job:
         def job(member: Member) -> Sequence[Job]:

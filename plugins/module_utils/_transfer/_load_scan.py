@@ -12,7 +12,7 @@ from ._model import TableMap
 from ._ports import RowSource, SourceRow
 from ._rejects import SHOWN, Fault, Reject, kept, reject, shown
 from ._rows import RowConverter, RowMisfit, Sent
-from ._values import sample, to_json
+from ._values import ReadValue, plain, sample, to_json
 
 
 class TooMany(Exception):
@@ -62,7 +62,7 @@ class LoadScan:
     def rows(self) -> Iterator[List[Sent]]:
         """Every row that fits, converted here."""
         names = read_columns(self._table)
-        for ordinal, row in enumerate(self._source.rows(self._table.source, names, span=self._span)):
+        for ordinal, row in enumerate(self._source.long_rows(self._table.source, names, self._span)):
             literals = self._take(ordinal, names, row)
             if literals is not None and self._sending:
                 yield literals
@@ -97,7 +97,7 @@ class LoadScan:
                 if self._sending:
                     yield item
                 continue
-            for row in self._source.rows(self._table.source, names, span=item):
+            for row in self._source.long_rows(self._table.source, names, item):
                 literals = self._take(ordinal, names, row)
                 ordinal += 1
                 if literals is not None and self._sending:
@@ -109,20 +109,20 @@ class LoadScan:
         """Whether what is read is still wanted, or only the rows that do not fit."""
         return len(self.rejects) <= self._allowed
 
-    def _take(self, ordinal: int, names: Sequence[str], row: SourceRow) -> Optional[List[Sent]]:
+    def _take(self, ordinal: int, names: Sequence[str], row: Tuple[ReadValue, ...]) -> Optional[List[Sent]]:
         """The row's literals, or None: it does not fit, and is among the rejects now."""
         try:
             literals = self.converter.sent(row)
             if not self._refused or ordinal not in self._refused:
                 return literals
-            faults = [_with_values(self._refused[ordinal], names, row)]
+            faults = [_with_values(self._refused[ordinal], names, plain(row))]
         except RowMisfit as misfit:
             faults = [
                 Fault(p.column, to_json(p.value), p.misfit.kind, p.misfit.reason, p.misfit.advice, sample(p.value))
                 for p in misfit.problems
             ]
         self._skipped.append(ordinal)
-        self.rejects.append(reject(self._table, names, row, faults))
+        self.rejects.append(reject(self._table, names, plain(row), faults))
         if len(self.rejects) > self._allowed + SHOWN or (self._until is not None and ordinal >= self._until):
             raise TooMany(self.rejects, complete=False)
         return None

@@ -20,6 +20,7 @@ from ._model import TableMap
 from ._parts import Part, spans
 from ._ports import Progress, RowSource
 from ._rejects import SHOWN, Fault, Reject, Tally, invalid_rows
+from ._rows import RowConverter
 from ._values import KINDS
 
 #: SQLSTATE of a transaction that was given up because two waited for each other.
@@ -201,7 +202,13 @@ class PartedLoad:
         ends = self._shared.source.rowids(source)
         left = spans(*ends, self._size, self._open.parts if self._open else ()) if ends else []
         self._pending = max(1, len(left))
-        return [self._job(partial(self._load, span)) for span in left] or [self._job(lambda _member: None)]
+        jobs = [self._job(partial(self._load, span)) for span in left] or [self._job(lambda _member: None)]
+        # Python converts one row at a time, whoever asks: a second worker would only take turns with the first.
+        return jobs if self._in_chunks() else [_one_by_one(jobs)]
+
+    def _in_chunks(self) -> bool:
+        columns = RowConverter(self._planned.map).fast_columns()
+        return columns is not None and self._shared.source.reader(self._planned.map.source, columns) is not None
 
     def _job(self, step: Callable[[Member], None]) -> Job:
         def job(member: Member) -> Sequence[Job]:
@@ -300,6 +307,12 @@ class PartedLoad:
             del self._run.open[self._open.table]
         load_whole(self._shared, self._planned, member)
         return ()
+
+
+def _one_by_one(jobs: Sequence[Job]) -> Job:
+    """A job that is followed by the next of I(jobs)."""
+    first, rest = jobs[0], jobs[1:]
+    return lambda member: [*first(member), *([_one_by_one(rest)] if rest else [])]
 
 
 def _refusal(error: RowRefused) -> Fault:

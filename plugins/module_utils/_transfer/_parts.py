@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
+from itertools import islice
+from typing import Any, Iterable, List, Mapping, Tuple
 
-from ._fast import FIRST_ROWID, LAST_ROWID, FastColumn, Reader, Span
+from ._fast import Span
+from ._model import TableMap
+from ._ports import RowSource
+from ._values import InvalidText, LongText, ReadValue
 
 #: Bytes of a part. Each is a transaction of its own, with a line in the journal.
 PART_BYTES = 4 << 20
@@ -37,12 +41,21 @@ class Part:
         return cls(**values)
 
 
-def estimate(read: Optional[Reader], rows: int, columns: Sequence[FastColumn]) -> int:
-    """Bytes of a table's texts, from its first rows; 0 where it cannot be read in chunks."""
-    sample = read(FIRST_ROWID, LAST_ROWID, SAMPLE_ROWS) if read is not None else None
-    if sample is None:
+def estimate(source: RowSource, table: TableMap, rows: int) -> int:
+    """About how many bytes of COPY text I(rows) rows of a table are, going by its first; 0 for one without rowid."""
+    if table.source.kind != "table" or table.source.rowid is None:
         return 0
-    return (sum(map(len, sample.columns)) + sample.rows * len(columns)) * rows // sample.rows
+    columns = [column.source for column in table.columns]
+    sample = list(islice(source.long_rows(table.source, columns), SAMPLE_ROWS))
+    if not sample:
+        return 0
+    return sum(_length(value) + 1 for row in sample for value in row) * rows // len(sample)
+
+
+def _length(value: ReadValue) -> int:
+    if isinstance(value, (str, bytes, LongText)):
+        return len(value)
+    return len(value.raw) if isinstance(value, InvalidText) else len(str(value))
 
 
 def spans(first: int, last: int, size: int, done: Iterable[Part] = ()) -> List[Span]:

@@ -8,7 +8,7 @@ from typing import Iterator, List, Optional, Protocol, Sequence, Tuple
 
 from ._fast import FastColumn, Reader, Span
 from ._model import SourceTable
-from ._values import SqliteValue
+from ._values import ReadValue, SqliteValue
 
 SourceRow = Tuple[SqliteValue, ...]
 
@@ -38,6 +38,11 @@ class RowSource(Protocol):
         I(order_by) orders by those columns, text by its bytes; I(after) starts behind that key.
         I(span) are the rows of a table with rowid that are read, in its order.
         """
+
+    def long_rows(
+        self, table: SourceTable, columns: Sequence[str], span: Optional[Span] = None
+    ) -> Iterator[Tuple[ReadValue, ...]]:
+        """As M(rows), but long texts are not taken out of their bytes."""
 
     def first_kind(self, table: SourceTable, column: str, span: Span) -> Optional[str]:
         """SQLite's name (C(text), C(blob), ...) for what the first value of I(column) in I(span) is; None if all are NULL."""

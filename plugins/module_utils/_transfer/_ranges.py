@@ -46,7 +46,7 @@ class Ranged:
 
 
 def ranged(table: TableMap, watched: Sequence[str] = ()) -> Optional[Ranged]:
-    """None for a table without such a key on both sides, with rules that change values, or types without a probe.
+    """None for a table without such a key on both sides, with rules that change values which fit, or types without a probe.
 
     Columns I(watched) for their sequences have to be whole numbers.
     """

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, Union
 from typing import Counter as CounterType
 
 from ._codec import Codec
 from ._codecs import codec_for
 from ._codecs_lists import VectorCodec
-from ._fast import INERT_RULES, FastColumn
-from ._model import ColumnMap, TableMap
+from ._fast import FastColumn
+from ._model import ColumnMap, RuleUse, TableMap
 from ._ports import SourceRow
-from ._rules import RULES, Change
-from ._values import LongHex, Misfit, SqliteValue
+from ._rules import RULES, Change, mapped
+from ._values import LongHex, LongText, Misfit, ReadValue, SqliteValue, plain
 from ._wire import wire_for, wired_row
 
 Literal = Optional[str]
 Made = TypeVar("Made")
 #: As it goes to COPY.
-Sent = Union[None, str, LongHex]
+Sent = Union[None, str, LongHex, LongText]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,25 @@ class ColumnConverter:
             return None
         return self.codec.encode(value)
 
+    @property
+    def inert(self) -> bool:
+        """Whether the rules change no value that fits as it is, NULL among them: they only mend what does not."""
+        return all(map(self._inert, self.column.rules))
+
+    def _inert(self, use: RuleUse) -> bool:
+        if use.rule == "default":
+            return self.not_null
+        if use.rule == "map":
+            return not any(map(self._takes, mapped(dict(use.options))))
+        return self.column.target.type.name in RULES[use.rule].inert
+
+    def _takes(self, value: SqliteValue) -> bool:
+        try:
+            self.codec.encode(value)
+        except Misfit:
+            return False
+        return True
+
 
 class RowConverter:
     """Conversion of the rows of one mapped table. The audit, the load and the verification all go through it.
@@ -90,14 +109,14 @@ class RowConverter:
             converter.convert if converter.column.rules else _plain(converter, converter.codec.encode)
             for converter in self.converters
         ]
-        self._sending: List[Callable[[SqliteValue], Sent]] = [
-            converter.convert if converter.column.rules else _plain(converter, converter.codec.sent)
+        self._sending: List[Callable[[ReadValue], Sent]] = [
+            _in_full(converter.convert) if converter.column.rules else _plain(converter, converter.codec.sent)
             for converter in self.converters
         ]
 
     def fast_columns(self) -> Optional[List[FastColumn]]:
-        """How whole chunks of this table are converted; None where an operator's rule changes values."""
-        if any(use.rule not in INERT_RULES for column in self.table.columns for use in column.rules):
+        """How whole chunks of this table are converted; None where an operator's rule changes values that fit, too."""
+        if not all(converter.inert for converter in self.converters):
             return None
         return [
             FastColumn(
@@ -123,15 +142,15 @@ class RowConverter:
         """The row's literals. Raises RowMisfit with every value that does not fit."""
         return self._stepped(self._steps, row)
 
-    def sent(self, row: SourceRow) -> List[Sent]:
+    def sent(self, row: Tuple[ReadValue, ...]) -> List[Sent]:
         """As M(convert), for COPY."""
         return self._stepped(self._sending, row)
 
-    def _stepped(self, steps: Sequence[Callable[[SqliteValue], Made]], row: SourceRow) -> List[Made]:
+    def _stepped(self, steps: Sequence[Callable[[Any], Made]], row: Tuple[ReadValue, ...]) -> List[Made]:
         try:
             return [step(value) for step, value in zip(steps, row)]
         except Misfit:
-            problems, counted = self._examine(row)
+            problems, counted = self._examine(plain(row))
             self.changes.subtract(counted)
             raise RowMisfit(problems) from None
 
@@ -164,14 +183,17 @@ class RowConverter:
         )
 
 
-def _plain(
-    converter: ColumnConverter, encode: Callable[[SqliteValue], Made]
-) -> Callable[[SqliteValue], Optional[Made]]:
+def _in_full(convert: Callable[[SqliteValue], Literal]) -> Callable[[ReadValue], Literal]:
+    """Conversion of a column with rules, which know Python's texts only."""
+    return lambda value: convert(str(value) if isinstance(value, LongText) else value)
+
+
+def _plain(converter: ColumnConverter, encode: Callable[[Any], Made]) -> Callable[[Any], Optional[Made]]:
     """Conversion of a column without rules: the same as ColumnConverter.convert with nothing to count."""
     if not converter.not_null:
         return lambda value: None if value is None else encode(value)
 
-    def there(value: SqliteValue) -> Optional[Made]:
+    def there(value: Any) -> Optional[Made]:
         if value is None:
             converter.convert(None)  # raises
             return None

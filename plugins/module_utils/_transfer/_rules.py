@@ -27,7 +27,15 @@ Change = Callable[[SqliteValue], SqliteValue]
 TEXTUAL = frozenset({"text", "character varying", "character", "citext", "enum", "uuid"})
 DOCUMENTS = frozenset({"json", "jsonb"})
 MOMENTS = frozenset({"timestamp without time zone", "timestamp with time zone", "date"})
-NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
+INTEGERS = frozenset({"smallint", "integer", "bigint"})
+NUMBERS = INTEGERS | {"numeric", "real", "double precision"}
+#: Types of which no blank text is a value.
+NEVER_BLANK = (
+    NUMBERS
+    | MOMENTS
+    | DOCUMENTS
+    | {"boolean", "uuid", "bytea", "interval", "time without time zone", "vector", "halfvec"}
+)
 
 #: The julian day number of 1970-01-01 00:00 UTC (SQLite, date and time functions).
 JULIAN_EPOCH = Decimal("2440587.5")
@@ -40,12 +48,16 @@ _MANY_DIGITS = Context(prec=1400)
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of rule: its meaning, the target types it is for (None: all), and how to make its function."""
+    """One kind of rule: its meaning, the target types it is for (None: all), and how to make its function.
+
+    I(inert) are those of them whose codec takes no value that the rule would change: it only mends what does not fit.
+    """
 
     name: str
     meaning: str
     types: Optional[FrozenSet[str]]
     make: Callable[[SqlType, Mapping[str, Any]], Change]
+    inert: FrozenSet[str] = frozenset()
     options: FrozenSet[str] = frozenset()
 
     def applies_to(self, sql_type: SqlType) -> bool:
@@ -63,6 +75,21 @@ def _map(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
         return entries.get(value if isinstance(value, str) else repr(value), value)
 
     return change
+
+
+def mapped(options: Mapping[str, Any]) -> List[SqliteValue]:
+    """The values that a rule C(map) with these options replaces."""
+    found: List[SqliteValue] = []
+    for key in map(str, options.get("values") or {}):
+        found.append(key)
+        for kind in (int, float):
+            try:
+                number = kind(key)
+            except ValueError:
+                continue
+            if repr(number) == key:
+                found.append(number)
+    return found
 
 
 def _default(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
@@ -142,18 +169,18 @@ def _json_null_to_null(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
     return lambda value: None if isinstance(value, str) and value.strip() == "null" else value
 
 
-def _rewrite_json(mend: Callable[[Any], Any], **hooks: Any) -> Change:
+def _rewrite_json(mend: Callable[[Any], Any]) -> Change:
     """A rule that parses a document, mends it, and writes it again only if that changed it."""
 
     def change(value: SqliteValue) -> SqliteValue:
         if not isinstance(value, str):
             return value
         try:
-            before = json.loads(value, parse_int=_Literal, parse_float=_Literal, **hooks)
+            before = json.loads(value, parse_int=_Literal, parse_float=_Literal)
         except (ValueError, RecursionError):
             return value
         after = mend(before)
-        return value if after == before and not hooks else _write_json(after)
+        return value if after == before else _write_json(after)
 
     return change
 
@@ -190,8 +217,18 @@ def _json_strip_nul(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
 
 
 def _json_nan_to_null(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
-    rewrite = _rewrite_json(lambda document: document, parse_constant=lambda name: None)
-    return lambda value: rewrite(value) if isinstance(value, str) and ("NaN" in value or "Inf" in value) else value
+    def change(value: SqliteValue) -> SqliteValue:
+        if not isinstance(value, str) or ("NaN" not in value and "Inf" not in value):
+            return value
+        names: List[str] = []
+        try:
+            document = json.loads(value, parse_int=_Literal, parse_float=_Literal, parse_constant=names.append)
+        except (ValueError, RecursionError):
+            return value
+        # append() gives the None that stands in the document then; texts may hold these words, too.
+        return _write_json(document) if names else value
+
+    return change
 
 
 def _json_last_key(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
@@ -331,50 +368,99 @@ def _rule(
     types: Optional[FrozenSet[str]],
     make: Callable[[SqlType, Mapping[str, Any]], Change],
     *options: str,
+    inert: FrozenSet[str] = frozenset(),
 ) -> Rule:
-    return Rule(name, meaning, types, make, frozenset(options))
+    return Rule(name, meaning, types, make, inert, frozenset(options))
 
 
 _TEXT_OR_DOCUMENT = TEXTUAL | DOCUMENTS
+_BYTES = frozenset({"bytea"})
+_CUT = frozenset({"character varying", "character"})
+_DOUBLES = frozenset({"real", "double precision"})
+_INTERVAL = frozenset({"interval"})
+_JSONB = frozenset({"jsonb"})
+_WITHOUT_ZONE = frozenset({"timestamp without time zone"})
+_WITH_ZONE = frozenset({"timestamp with time zone"})
 
 #: Every rule by name, with what its documentation says.
 RULES: Dict[str, Rule] = {
     rule.name: rule
     for rule in (
+        # Whether these two are inert is in their options and in NOT NULL.
         _rule("map", "replaces listed values by others; option C(values)", None, _map, "values"),
         _rule("default", "puts a value where NULL is not allowed; option C(value)", None, _default, "value"),
-        _rule("empty_to_null", "makes text without any character but blanks NULL", None, _empty_to_null),
-        _rule("strip_nul", "removes NUL characters from text", _TEXT_OR_DOCUMENT, _strip_nul),
         _rule(
-            "replace_invalid_utf8", "puts U+FFFD for bytes that are not UTF-8", _TEXT_OR_DOCUMENT, _replace_invalid_utf8
+            "empty_to_null",
+            "makes text without any character but blanks NULL",
+            None,
+            _empty_to_null,
+            inert=NEVER_BLANK,
         ),
-        _rule("latin1", "reads text that is not UTF-8 as ISO 8859-1", _TEXT_OR_DOCUMENT, _latin1),
-        _rule("decode_utf8", "takes a BLOB of UTF-8 as text", _TEXT_OR_DOCUMENT, _decode_utf8),
-        _rule("encode_utf8", "takes text as its UTF-8 bytes", frozenset({"bytea"}), _encode_utf8),
-        _rule("to_text", "takes INTEGER and REAL as their decimal text", TEXTUAL, _to_text),
-        _rule("to_integer", "takes whole REAL and decimal text as integer", NUMBERS | {"boolean"}, _to_integer),
-        _rule("to_number", "takes decimal text as a number", frozenset({"real", "double precision"}), _to_number),
-        _rule("truncate", "cuts text at the declared length", frozenset({"character varying", "character"}), _truncate),
-        _rule("round", "rounds half to even to what the type keeps", NUMBERS | {"timestamp without time zone"}, _round),
-        _rule("epoch_seconds", "takes numbers as seconds since 1970 UTC", MOMENTS, _epoch(1)),
-        _rule("epoch_milliseconds", "takes numbers as milliseconds since 1970 UTC", MOMENTS, _epoch(1000)),
-        _rule("julian_day", "takes numbers as julian days, UTC", MOMENTS, _julian_day),
+        _rule("strip_nul", "removes NUL characters from text", _TEXT_OR_DOCUMENT, _strip_nul, inert=_TEXT_OR_DOCUMENT),
+        _rule(
+            "replace_invalid_utf8",
+            "puts U+FFFD for bytes that are not UTF-8",
+            _TEXT_OR_DOCUMENT,
+            _replace_invalid_utf8,
+            inert=_TEXT_OR_DOCUMENT,
+        ),
+        _rule(
+            "latin1",
+            "reads text that is not UTF-8 as ISO 8859-1",
+            _TEXT_OR_DOCUMENT,
+            _latin1,
+            inert=_TEXT_OR_DOCUMENT,
+        ),
+        _rule(
+            "decode_utf8",
+            "takes a BLOB of UTF-8 as text",
+            _TEXT_OR_DOCUMENT,
+            _decode_utf8,
+            # 16 bytes are a UUID.
+            inert=_TEXT_OR_DOCUMENT - {"uuid"},
+        ),
+        _rule("encode_utf8", "takes text as its UTF-8 bytes", _BYTES, _encode_utf8, inert=_BYTES),
+        _rule("to_text", "takes INTEGER and REAL as their decimal text", TEXTUAL, _to_text, inert=TEXTUAL),
+        _rule(
+            "to_integer",
+            "takes whole REAL and decimal text as integer",
+            NUMBERS | {"boolean"},
+            _to_integer,
+            inert=INTEGERS | {"boolean"},
+        ),
+        _rule("to_number", "takes decimal text as a number", _DOUBLES, _to_number, inert=_DOUBLES),
+        _rule("truncate", "cuts text at the declared length", _CUT, _truncate, inert=_CUT),
+        _rule(
+            "round",
+            "rounds half to even to what the type keeps",
+            NUMBERS | _WITHOUT_ZONE,
+            _round,
+            inert=INTEGERS | {"numeric"} | _WITHOUT_ZONE,
+        ),
+        _rule("epoch_seconds", "takes numbers as seconds since 1970 UTC", MOMENTS, _epoch(1), inert=MOMENTS),
+        _rule(
+            "epoch_milliseconds", "takes numbers as milliseconds since 1970 UTC", MOMENTS, _epoch(1000), inert=MOMENTS
+        ),
+        _rule("julian_day", "takes numbers as julian days, UTC", MOMENTS, _julian_day, inert=MOMENTS),
         _rule(
             "offset_to_utc",
             "moves times with an offset to UTC and drops the offset",
-            frozenset({"timestamp without time zone"}),
+            _WITHOUT_ZONE,
             _offset_to_utc,
+            inert=_WITHOUT_ZONE,
         ),
-        _rule(
-            "assume_utc",
-            "takes times without an offset as UTC",
-            frozenset({"timestamp with time zone"}),
-            _assume_utc,
-        ),
-        _rule("seconds", "takes numbers as seconds", frozenset({"interval"}), _seconds),
+        _rule("assume_utc", "takes times without an offset as UTC", _WITH_ZONE, _assume_utc, inert=_WITH_ZONE),
+        _rule("seconds", "takes numbers as seconds", _INTERVAL, _seconds, inert=_INTERVAL),
         _rule("json_null_to_null", "makes a JSON null SQL NULL", None, _json_null_to_null),
-        _rule("json_strip_nul", "removes \\u0000 from texts of a document", DOCUMENTS, _json_strip_nul),
-        _rule("json_nan_to_null", "makes NaN and Infinity of a document null", DOCUMENTS, _json_nan_to_null),
-        _rule("json_last_key", "keeps the last of equal keys of an object", DOCUMENTS, _json_last_key),
+        # json keeps what jsonb refuses.
+        _rule("json_strip_nul", "removes \\u0000 from texts of a document", DOCUMENTS, _json_strip_nul, inert=_JSONB),
+        _rule(
+            "json_nan_to_null",
+            "makes NaN and Infinity of a document null",
+            DOCUMENTS,
+            _json_nan_to_null,
+            inert=DOCUMENTS,
+        ),
+        _rule("json_last_key", "keeps the last of equal keys of an object", DOCUMENTS, _json_last_key, inert=_JSONB),
     )
 }

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Union
+from codecs import getincrementaldecoder
+from typing import Any, Dict, Iterator, Tuple, Union
 
 #: Longest piece of a value that an error, a finding or a report shows, in characters.
 SAMPLE_LENGTH = 120
@@ -31,7 +32,7 @@ class InvalidText:
         return f"InvalidText({self.raw!r})"
 
 
-#: Bytes from which on a BLOB's literal is not held as a whole while it is sent.
+#: Bytes of a value beyond which its literal is not held as a whole while it is sent.
 LONG = 1 << 20
 
 
@@ -47,16 +48,48 @@ class LongHex:
         return 2 + 2 * len(self._value)
 
     def __str__(self) -> str:
-        return self.piece(0, len(self))
+        return "".join(self.pieces())
 
-    def piece(self, start: int, end: int) -> str:
-        """The characters from I(start) to before I(end), both of them even."""
-        prefix = "\\x" if start == 0 else ""
-        return prefix + self._value[max(0, start // 2 - 1) : end // 2 - 1].hex()
+    def pieces(self) -> Iterator[str]:
+        yield "\\x"
+        for start in range(0, len(self._value), LONG):
+            yield self._value[start : start + LONG].hex()
+
+
+class LongText:
+    """TEXT of more than C(LONG) bytes that are UTF-8, a piece at a time: as Python's text it may take four times its size."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        """Raises UnicodeDecodeError."""
+        self.raw = raw
+        for _ in self.pieces():
+            pass
+
+    def __len__(self) -> int:
+        """In bytes."""
+        return len(self.raw)
+
+    def __str__(self) -> str:
+        return self.raw.decode()
+
+    def pieces(self) -> Iterator[str]:
+        decoder = getincrementaldecoder("utf-8")()
+        whole = memoryview(self.raw)
+        for start in range(0, len(whole), LONG):
+            yield decoder.decode(whole[start : start + LONG], start + LONG >= len(whole))
 
 
 #: One value as SQLite stores it: NULL, INTEGER, REAL, TEXT, BLOB, or TEXT that is not UTF-8.
 SqliteValue = Union[None, int, float, str, bytes, InvalidText]
+#: The same as it is read where long texts may stay what they are.
+ReadValue = Union[SqliteValue, LongText]
+
+
+def plain(row: Tuple[ReadValue, ...]) -> Tuple[SqliteValue, ...]:
+    """I(row) with all of its texts as Python's."""
+    return tuple([str(value) if isinstance(value, LongText) else value for value in row])
 
 
 def storage_class(value: SqliteValue) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from hypothesis import strategies as st
 
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._crew import Crew, Stopped
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._fast import FIRST_ROWID, LAST_ROWID, Span
-from ansible_collections.mcps.postgres.plugins.module_utils._transfer._parts import MAX_PARTS, PART_BYTES, Part, spans
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._parts import (
+    MAX_PARTS,
+    PART_BYTES,
+    Part,
+    estimate,
+    spans,
+)
+from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import InvalidText
+from support.one_table import Source, mapping
 
 
 def test_a_table_is_parted_by_its_size() -> None:
@@ -22,6 +31,16 @@ def test_a_table_is_parted_by_its_size() -> None:
     assert spans(1, 100, 3 * PART_BYTES) == [Span(1, 33), Span(34, 66), Span(67, 100)]
     assert spans(5, 5, 100 * PART_BYTES) == [Span(5, 5)]
     assert len(spans(FIRST_ROWID, LAST_ROWID, 10**6 * PART_BYTES)) == MAX_PARTS
+
+
+def test_the_size_of_a_table_is_that_of_its_first_rows_times_their_number() -> None:
+    source: Any = Source([(1, "abc"), (None, InvalidText(b"ab\xff")), (22, b"12345"), (-1, 0.25)])
+    (table,) = mapping().tables
+    assert estimate(source, table, 4) == len("1,abc,None,123,22,12345,-1,0.25,")
+    assert estimate(source, table, 4000) == 1000 * estimate(source, table, 4)
+    assert estimate(Source([]), table, 5) == 0  # type: ignore[arg-type]
+    for other in (replace(table.source, rowid=None), replace(table.source, kind="virtual")):
+        assert estimate(source, replace(table, source=other), 4) == 0
 
 
 ROWIDS = st.integers(-60, 60)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._codecs import codec_for
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._model import (
@@ -22,6 +24,7 @@ from ansible_collections.mcps.postgres.plugins.module_utils._transfer._rows impo
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._rules import RULES
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._types import parse_type
 from ansible_collections.mcps.postgres.plugins.module_utils._transfer._values import InvalidText, Misfit, SqliteValue
+from support.conversions import ENCODED, ENUMS
 
 TS, TZ = "timestamp without time zone", "timestamp with time zone"
 
@@ -79,6 +82,7 @@ CHANGES: list[tuple[str, str, dict[str, Any], SqliteValue, SqliteValue]] = [
     ("json_strip_nul", "jsonb", {}, '"\\\\u0000"', '"\\\\u0000"'),
     ("json_nan_to_null", "jsonb", {}, "[NaN, 1.10, -Infinity]", "[null, 1.10, null]"),
     ("json_nan_to_null", "jsonb", {}, '["NaN  spaced"]', '["NaN  spaced"]'),
+    ("json_nan_to_null", "jsonb", {}, '["NaN",1]', '["NaN",1]'),
     ("json_last_key", "jsonb", {}, '{"a": 1, "a": 2.0}', '{"a": 2.0}'),
     ("json_last_key", "jsonb", {}, '{"a":1}', '{"a":1}'),
 ]
@@ -144,3 +148,65 @@ def test_rules_apply_in_their_order() -> None:
 def test_a_misfit_without_a_known_kind_is_a_programming_error() -> None:
     with pytest.raises(KeyError):
         Misfit("no such kind", "reason")
+
+
+#: Types with a length or digits of their own, beside each type as it is.
+NARROW = ["character varying(3)", "character(5)", "numeric(4,2)", "timestamp(3) without time zone", "vector(3)"]
+INERT = sorted((rule.name, name) for rule in RULES.values() for name in rule.inert if name != "enum")
+INERT += sorted((rule.name, n) for rule in RULES.values() for n in NARROW if parse_type(n).name in rule.inert)
+INERT += sorted((rule.name, "mood") for rule in RULES.values() if "enum" in rule.inert)
+KNOWN = [value for entry in CHANGES for value in entry[3:]] + [value for _, value, _ in ENCODED]
+VALUES = st.one_of(
+    st.sampled_from(KNOWN),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.text(max_size=8),
+    st.binary(max_size=20),
+    st.datetimes().map(lambda moment: moment.isoformat(sep=" ")),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str),
+)
+
+
+@given(st.lists(VALUES, max_size=40))
+def test_an_inert_rule_changes_nothing_that_fits(values: list[SqliteValue]) -> None:
+    for rule, name in INERT:
+        kind = parse_type(name, ENUMS)
+        codec, change = codec_for(kind), RULES[rule].make(kind, {})
+        assert codec is not None and (rule == "empty_to_null" or RULES[rule].applies_to(kind))
+        for value in [*KNOWN, *values]:
+            try:
+                codec.encode(value)
+            except Misfit:
+                continue
+            changed = change(value)
+            assert changed == value and type(changed) is type(value), (rule, name, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "not_null", "rule", "options", "inert"),
+    [
+        ("boolean", False, "map", {"values": {"yes": True, "no": False}}, True),
+        ("boolean", False, "map", {"values": {"1": False}}, False),
+        ("text", False, "map", {"values": {"a": "b"}}, False),
+        ("integer", False, "map", {"values": {"-1": None}}, False),
+        ("double precision", False, "map", {"values": {"0.5": 1}}, False),
+        ("double precision", False, "map", {"values": {"n/a": None}}, True),
+        ("text", True, "default", {"value": "?"}, True),
+        ("text", False, "default", {"value": "?"}, False),
+        ("text", False, "empty_to_null", {}, False),
+        ("integer", False, "empty_to_null", {}, True),
+        ("text[]", False, "empty_to_null", {}, False),
+        ("jsonb", False, "json_null_to_null", {}, False),
+        ("jsonb", False, "json_last_key", {}, True),
+        ("json", False, "json_last_key", {}, False),
+        ("real", False, "round", {}, False),
+    ],
+)
+def test_tables_go_in_chunks_where_rules_only_mend(
+    kind: str, not_null: bool, rule: str, options: dict[str, Any], inert: bool
+) -> None:
+    use = RuleUse(rule, tuple(options.items()))
+    converter = RowConverter(table((kind, not_null, (use,)), ("text", False, ())))
+    assert (converter.fast_columns() is not None) is inert
+    also = RowConverter(table((kind, not_null, (use, RuleUse("json_null_to_null"))), ("text", False, ())))
+    assert also.fast_columns() is None
