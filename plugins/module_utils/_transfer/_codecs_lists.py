@@ -203,8 +203,7 @@ class ArrayCodec(Codec):
         if value.strip() == "null":
             raise Misfit("json_null", "JSON null is not an array")
         document = _json.load_array(value, "not_an_array", exact=isinstance(self.element, NumericCodec))
-        if len(self._shape(document)) > MAX_DIMENSIONS:
-            raise Misfit("not_an_array", f"PostgreSQL arrays have at most {MAX_DIMENSIONS} dimensions")
+        self._shape(document)
         return self._braces([self._literal(item) for item in document])
 
     def fast(self, column: str) -> FastForm:
@@ -220,12 +219,14 @@ class ArrayCodec(Codec):
         bounded = (_ROW + text + _ROW).replace(_ROW + b"[", _ROW + b"{").replace(b"]" + _ROW, b"}" + _ROW)
         return bounded[1:-1].split(_ROW)
 
-    def _shape(self, items: List[Any]) -> Tuple[int, ...]:
-        """Lengths by dimension; Misfit where rows of a nested array differ in length."""
+    def _shape(self, items: List[Any], dimensions: int = MAX_DIMENSIONS) -> Tuple[int, ...]:
+        """Lengths by dimension; Misfit where there are more of these, or rows of a nested array differ in length."""
+        if not dimensions:
+            raise Misfit("not_an_array", f"PostgreSQL arrays have at most {MAX_DIMENSIONS} dimensions")
         nested = [item for item in items if isinstance(item, list)]
         if not nested:
             return (len(items),)
-        shapes = {self._shape(item) for item in nested}
+        shapes = {self._shape(item, dimensions - 1) for item in nested}
         if len(nested) != len(items) or len(shapes) != 1 or shapes == {(0,)}:
             raise Misfit("not_an_array", "a nested array must be rectangular and not empty")
         return (len(items),) + shapes.pop()

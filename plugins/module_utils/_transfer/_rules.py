@@ -177,10 +177,10 @@ def _rewrite_json(mend: Callable[[Any], Any]) -> Change:
             return value
         try:
             before = json.loads(value, parse_int=_Literal, parse_float=_Literal)
+            after = mend(before)
+            return value if after == before else _write_json(after)
         except (ValueError, RecursionError):
             return value
-        after = mend(before)
-        return value if after == before else _write_json(after)
 
     return change
 
@@ -223,10 +223,10 @@ def _json_nan_to_null(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
         names: List[str] = []
         try:
             document = json.loads(value, parse_int=_Literal, parse_float=_Literal, parse_constant=names.append)
+            # append() gives the None that stands in the document then; texts may hold these words, too.
+            return _write_json(document) if names else value
         except (ValueError, RecursionError):
             return value
-        # append() gives the None that stands in the document then; texts may hold these words, too.
-        return _write_json(document) if names else value
 
     return change
 
@@ -245,9 +245,9 @@ def _json_last_key(sql_type: SqlType, options: Mapping[str, Any]) -> Change:
 
         try:
             document = json.loads(value, parse_int=_Literal, parse_float=_Literal, object_pairs_hook=last)
+            return _write_json(document) if repeated else value
         except (ValueError, RecursionError):
             return value
-        return _write_json(document) if repeated else value
 
     return change
 

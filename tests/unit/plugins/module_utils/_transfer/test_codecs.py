@@ -269,3 +269,14 @@ def test_samples_are_short_and_printable() -> None:
     assert sample("a\x00\n<b>") == "'a\\x00\\n<b>'"
     assert sample(b"\x00" * 500).endswith("(500 bytes)")
     assert sample(None) == "NULL" and sample("NULL") == "'NULL'"
+
+
+@pytest.mark.parametrize("name", ["text[]", "numeric[]", "jsonb[]"])
+def test_arrays_of_more_dimensions_than_postgresql_has_are_named(name: str) -> None:
+    codec = codec_for(parse_type(name))
+    assert codec is not None
+    kinds = {7: "not_an_array", 600: "not_an_array", 100_000: "json_too_deep"}
+    for depth, kind in kinds.items():
+        with pytest.raises(Misfit) as caught:
+            codec.encode("[" * depth + '"1"' + "]" * depth)
+        assert caught.value.kind == kind, depth

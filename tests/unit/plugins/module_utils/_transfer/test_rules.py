@@ -210,3 +210,13 @@ def test_tables_go_in_chunks_where_rules_only_mend(
     assert (converter.fast_columns() is not None) is inert
     also = RowConverter(table((kind, not_null, (use, RuleUse("json_null_to_null"))), ("text", False, ())))
     assert also.fast_columns() is None
+
+
+@pytest.mark.parametrize("rule", ["json_strip_nul", "json_nan_to_null", "json_last_key"])
+@pytest.mark.parametrize("inner", ['"\\u0000"', "NaN", '{"k": 1, "k": 2}'])
+def test_documents_nested_deeper_than_can_be_mended_stay(rule: str, inner: str) -> None:
+    change = RULES[rule].make(parse_type("jsonb"), {})
+    depths = [*range(300, 1000, 50), 100_000]
+    changed = [depth for depth in depths for text in ["[" * depth + inner + "]" * depth] if change(text) != text]
+    # Python's own limit is somewhere on the way.
+    assert changed == depths[: len(changed)] and len(changed) < len(depths)
