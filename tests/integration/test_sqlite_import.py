@@ -939,6 +939,20 @@ def test_a_huge_value_is_not_held_many_times(case: Case, declared: str, kind: st
     assert result["memory_peak_bytes"] < 60_000_000 + 3 * HUGE
 
 
+def test_large_rows_that_are_read_one_by_one_are_not_held_in_hundreds(case: Case) -> None:
+    case.sqlite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, kind TEXT, v TEXT); WITH RECURSIVE n (i) AS"
+        " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO t SELECT i, 'a', hex(randomblob(250000)) FROM n"
+    )
+    case.postgres("CREATE TABLE t (id integer PRIMARY KEY, kind text, v text)")
+    rules = [{"table": "t", "column": "kind", "rule": "map", "options": {"values": {"a": "b"}}}]
+    result = case.load(rules=rules)
+    assert (result["rows"], result["rules"][0]["values"]) == (300, 300)
+    assert case.query("SELECT count(*), min(length(v)) FROM t WHERE kind = 'b'") == [(300, 500_000)]
+    # All of them have 150 MB.
+    assert result["memory_peak_bytes"] < 90_000_000
+
+
 def test_long_texts_are_converted_and_refused_like_others(case: Case) -> None:
     long = "\u20ac" * 500_000
     documents = json.dumps({"text": long})
