@@ -84,6 +84,12 @@ class ColumnConverter:
         return self.column.target.type.name in RULES[use.rule].inert
 
     def _takes(self, value: SqliteValue) -> bool:
+        """Whether I(value) fits, or may go over in a chunk, of which PostgreSQL refuses some values itself."""
+        form = self.codec.fast("NULL")
+        if isinstance(value, str) and "text" in form.classes:
+            text = value.encode("utf-8", "replace")
+            if (form.sound is not None and form.sound(text)) or form.take(text, [text]) is not None:
+                return True
         try:
             self.codec.encode(value)
         except Misfit:

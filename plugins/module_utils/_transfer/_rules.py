@@ -29,13 +29,8 @@ DOCUMENTS = frozenset({"json", "jsonb"})
 MOMENTS = frozenset({"timestamp without time zone", "timestamp with time zone", "date"})
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
 NUMBERS = INTEGERS | {"numeric", "real", "double precision"}
-#: Types of which no blank text is a value.
-NEVER_BLANK = (
-    NUMBERS
-    | MOMENTS
-    | DOCUMENTS
-    | {"boolean", "uuid", "bytea", "interval", "time without time zone", "vector", "halfvec"}
-)
+#: Types of which no blank text is a value. In chunks, documents and vectors may be blank, which PostgreSQL refuses later.
+NEVER_BLANK = NUMBERS | MOMENTS | {"boolean", "uuid", "bytea", "interval", "time without time zone"}
 
 #: The julian day number of 1970-01-01 00:00 UTC (SQLite, date and time functions).
 JULIAN_EPOCH = Decimal("2440587.5")
@@ -50,7 +45,8 @@ _MANY_DIGITS = Context(prec=1400)
 class Rule:
     """One kind of rule: its meaning, the target types it is for (None: all), and how to make its function.
 
-    I(inert) are those of them whose codec takes no value that the rule would change: it only mends what does not fit.
+    I(inert) are those of them whose codec takes no value that the rule would change, and whose short cut lets none
+    through: it only mends what does not fit.
     """
 
     name: str
@@ -87,7 +83,9 @@ def mapped(options: Mapping[str, Any]) -> List[SqliteValue]:
                 number = kind(key)
             except ValueError:
                 continue
-            if repr(number) == key:
+            # SQLite's own numbers: whole ones of 64 bits, and no NaN.
+            held = -(2**63) <= number < 2**63 if kind is int else number == number
+            if held and repr(number) == key:
                 found.append(number)
     return found
 
@@ -454,13 +452,8 @@ RULES: Dict[str, Rule] = {
         _rule("json_null_to_null", "makes a JSON null SQL NULL", None, _json_null_to_null),
         # json keeps what jsonb refuses.
         _rule("json_strip_nul", "removes \\u0000 from texts of a document", DOCUMENTS, _json_strip_nul, inert=_JSONB),
-        _rule(
-            "json_nan_to_null",
-            "makes NaN and Infinity of a document null",
-            DOCUMENTS,
-            _json_nan_to_null,
-            inert=DOCUMENTS,
-        ),
+        # Not inert: in chunks, whether a document holds NaN is left to PostgreSQL, which refuses all of the chunk then.
+        _rule("json_nan_to_null", "makes NaN and Infinity of a document null", DOCUMENTS, _json_nan_to_null),
         _rule("json_last_key", "keeps the last of equal keys of an object", DOCUMENTS, _json_last_key, inert=_JSONB),
     )
 }
